@@ -1,0 +1,57 @@
+/** The program `stereo`: reads arguments and environment, runs one command, prints a fault once. */
+
+import { homedir } from "node:os"
+import { join, resolve } from "node:path"
+import { Command, CommanderError } from "commander"
+import { Fault, reasonOf } from "../contract/fault.ts"
+import { homeLayout } from "../contract/home.ts"
+import type { CliContext } from "./context.ts"
+import { terminalProgress } from "./progress.ts"
+
+const context = readContext()
+const program = new Command("stereo")
+  .description("Locked-down Linux VM images for AI agents, and the gateway between each agent and the world")
+  .version("0.1.0")
+  .showHelpAfterError("(run with --help for usage and an example)")
+  .exitOverride()
+
+await run(program)
+
+async function run(command: Command): Promise<void> {
+  try {
+    await command.parseAsync()
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? 0 : 64
+    else process.exitCode = reportFailure(thrown)
+  }
+}
+
+function reportFailure(thrown: unknown): number {
+  const fault = thrown instanceof Fault ? thrown : null
+  const code = fault?.code ?? "internal/unexpected"
+  process.stderr.write(`stereo: ${code}: ${reasonOf(thrown)}\n`)
+  if (fault?.hint) process.stderr.write(`  hint: ${fault.hint}\n`)
+  if (context.environment["STEREO_DEBUG"] && thrown instanceof Error)
+    process.stderr.write(`${thrown.stack}\n`)
+  return 1
+}
+
+function readContext(): CliContext {
+  const interrupted = new AbortController()
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(name, () => interrupted.abort(new Fault("cli/interrupted", `stopped by ${name}`)))
+  }
+  const environment = process.env
+  return {
+    home: homeLayout(resolve(environment["STEREO_HOME"] ?? join(homedir(), ".local", "share", "stereo"))),
+    projectDir: resolve(import.meta.dirname, ".."),
+    environment,
+    progress: terminalProgress(process.stderr, Date.now),
+    signal: interrupted.signal,
+    now: Date.now,
+    print: (text) => process.stdout.write(text),
+    exitWith: (code) => {
+      process.exitCode = code
+    },
+  }
+}

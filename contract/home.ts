@@ -1,0 +1,75 @@
+/** Where stereo keeps things on the host: one folder, `STEREO_HOME`, laid out here and nowhere else. */
+
+import { join } from "node:path"
+
+export interface Home {
+  /** STEREO_HOME, by default `~/.local/share/stereo`. */
+  readonly root: string
+  /** Tools trees, one folder per hash of their definition. */
+  readonly tools: string
+  /** The builder's stage results, one folder per stage, one entry per key. */
+  readonly cache: string
+  /** Finished images: `by-digest/DIGEST/` and `by-name/NAME` (a symbolic link to one of them). */
+  readonly images: string
+  /** One folder per machine. */
+  readonly machines: string
+  /** The accelerator probe's answer, one per host boot. */
+  readonly probe: string
+  /** The host service's configuration: providers, real credentials. Mode 0600. */
+  readonly hostConfig: string
+  /** The host service's socket; mode 0600 in a folder of mode 0700. */
+  readonly hostSocket: string
+  readonly hostLog: string
+  /** The archive: `archive.db`, `blobs/`, `spool/`. */
+  readonly archive: string
+}
+
+export interface MachineHome {
+  readonly dir: string
+  /** MachineRecord as JSON. */
+  readonly record: string
+  /** The guest's serial console; kept on failure. */
+  readonly console: string
+  /** What QEMU and bubblewrap themselves printed. */
+  readonly log: string
+  /** Listened on by the host service; QEMU connects. */
+  readonly egressSocket: string
+  /** Listened on by QEMU; the host service connects. */
+  readonly controlSocket: string
+  /** Listened on by QEMU; the host service connects. */
+  readonly uplinkSocket: string
+  /** Listened on by QEMU; the launcher connects. */
+  readonly qmpSocket: string
+  /** The agent's home, an ext4 file system in a raw file. */
+  readonly dataDisk: string
+}
+
+export function homeLayout(root: string): Home {
+  return {
+    root,
+    tools: join(root, "tools"),
+    cache: join(root, "cache"),
+    images: join(root, "images"),
+    machines: join(root, "machines"),
+    probe: join(root, "probe"),
+    hostConfig: join(root, "host.toml"),
+    hostSocket: join(root, "host", "host.sock"),
+    hostLog: join(root, "host", "host.log"),
+    archive: join(root, "archive"),
+  }
+}
+
+export function machineLayout(home: Home, name: string): MachineHome {
+  const dir = join(home.machines, name)
+  return {
+    dir,
+    record: join(dir, "machine.json"),
+    console: join(dir, "console.log"),
+    log: join(dir, "qemu.log"),
+    egressSocket: join(dir, "egress.sock"),
+    controlSocket: join(dir, "control.sock"),
+    uplinkSocket: join(dir, "uplink.sock"),
+    qmpSocket: join(dir, "qmp.sock"),
+    dataDisk: join(dir, "data.img"),
+  }
+}

@@ -1,0 +1,47 @@
+/** `manifest.toml`: what an image's artifact says of itself. Written by the builder, read by the rest. */
+
+import { z } from "zod"
+
+export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits")
+
+const artifactFile = z.strictObject({
+  /** File name beside the manifest. */
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/),
+  sha256: sha256Hex,
+  size_bytes: z.int().nonnegative(),
+})
+
+export const manifest = z.strictObject({
+  schema: z.literal(1),
+  name: z.string(),
+  arch: z.literal("x86_64"),
+  /** Hash of the resolved plan; the image's identity as an intention. */
+  plan: sha256Hex,
+  files: z.strictObject({ kernel: artifactFile, initramfs: artifactFile, root: artifactFile }),
+  /** erofs followed by its dm-verity hash tree, in one file. */
+  verity: z.strictObject({
+    root_hash: sha256Hex,
+    salt: z.string(),
+    data_blocks: z.int().positive(),
+    block_size_bytes: z.literal(4096),
+  }),
+  kernel: z.strictObject({ version: z.string(), command_line: z.string() }),
+  resources: z.strictObject({
+    cpus: z.int().positive(),
+    memory_mib: z.int().positive(),
+    disk_mib: z.int().positive(),
+  }),
+  egress: z.strictObject({ sets: z.array(z.string()) }),
+  /** Non-secret variables for the agent's processes. */
+  env: z.record(z.string(), z.string()),
+  /** What went in, by name and version; digests where the source gives them. */
+  packages: z.array(
+    z.strictObject({
+      kind: z.enum(["deb", "npm"]),
+      name: z.string(),
+      version: z.string(),
+      digest: z.string(),
+    }),
+  ),
+})
+export type Manifest = z.infer<typeof manifest>

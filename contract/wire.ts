@@ -1,0 +1,50 @@
+/** Names, numbers and paths on the wires. Free of imports, so that the guest's programs stay small. */
+
+/** The NIC's side: the only address and port that the guest can reach (QEMU's guestfwd). */
+export const GATEWAY = { address: "10.0.2.100", port: 3128, guestAddress: "10.0.2.15", prefix: 24 } as const
+
+/** Users that every image has. */
+export const GUEST_USERS = {
+  root: { uid: 0 },
+  capture: { uid: 990 },
+  agent: { uid: 1000 },
+} as const
+
+/** Where the capture proxy listens, all on 127.0.0.1. */
+export const CAPTURE_PORTS = {
+  /** HTTP proxy by name (CONNECT and absolute-form). */
+  explicit: 3128,
+  /** Port 80 of everyone but the proxy, redirected by nftables. */
+  http: 3180,
+  /** Port 443 of everyone but the proxy, redirected by nftables. */
+  https: 3443,
+  dns: 53,
+} as const
+
+/** Synthetic addresses that the guest's DNS answers with (RFC 2544 benchmarking range, never routed). */
+export const SYNTHETIC_NET = { base: "198.18.0.0", prefix: 15 } as const
+
+/** The virtio-serial ports by name. */
+export const VIRTIO_PORTS = { control: "stereo.control", uplink: "stereo.uplink" } as const
+
+/** Files that the two guest programs leave for others, under a tmpfs. */
+export const GUEST_FILES = {
+  dir: "/run/stereo",
+  caCertificate: "/run/stereo/ca/ca.crt",
+  caBundle: "/run/stereo/ca/bundle.crt",
+  /** Unix socket of the agent that takes envelopes from the capture proxy (its uid only). */
+  envelopes: "/run/stereo/envelopes.sock",
+} as const
+
+/** Request headers that only the capture proxy sets and that the host takes off again. */
+export const GUEST_CLAIM_HEADERS = {
+  /** The guest's own id of the exchange. */
+  exchange: "stereo-exchange",
+  /** `PID EXECUTABLE` of the calling process, as the guest saw it. */
+  process: "stereo-process",
+  /** The id under which the envelope carries its digests. */
+  prefix: "stereo-",
+} as const
+
+/** Response header by which the host marks an answer of its own; its value is the verdict's rule. */
+export const VERDICT_HEADER = "stereo-verdict"
