@@ -5,7 +5,7 @@ import { z } from "zod"
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const
 /** One DNS label. */
 const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-const HOST = new RegExp(`^(?:\\*\\.${LABEL}\\.)?(?:${LABEL}\\.)*${LABEL}\\.${LABEL}$`)
+const HOST = new RegExp(`^(?:\\*\\.)?(?:${LABEL}\\.)*${LABEL}\\.${LABEL}$`)
 
 export const egressRule = z.strictObject({
   /** Exact lower-case host name, or `*.example.com` for exactly one label before it. */

@@ -42,6 +42,8 @@ export const GUEST_CLAIM_HEADERS = {
   exchange: "stereo-exchange",
   /** `PID EXECUTABLE` of the calling process, as the guest saw it. */
   process: "stereo-process",
+  /** The server name of the TLS handshake; absent for plain HTTP. It must be the authority's host. */
+  sni: "stereo-sni",
   /** The id under which the envelope carries its digests. */
   prefix: "stereo-",
 } as const
