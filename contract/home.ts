@@ -26,8 +26,10 @@ export interface Home {
 
 export interface MachineHome {
   readonly dir: string
-  /** MachineRecord as JSON. */
+  /** MachineRecord as JSON; out of QEMU's reach, for the host service trusts it. */
   readonly record: string
+  /** The one folder that QEMU sees and may write: sockets, console and data disk. */
+  readonly vm: string
   /** The guest's serial console; kept on failure. */
   readonly console: string
   /** What QEMU and bubblewrap themselves printed. */
@@ -61,15 +63,17 @@ export function homeLayout(root: string): Home {
 
 export function machineLayout(home: Home, name: string): MachineHome {
   const dir = join(home.machines, name)
+  const vm = join(dir, "vm")
   return {
     dir,
     record: join(dir, "machine.json"),
-    console: join(dir, "console.log"),
+    vm,
+    console: join(vm, "console.log"),
     log: join(dir, "qemu.log"),
-    egressSocket: join(dir, "egress.sock"),
-    controlSocket: join(dir, "control.sock"),
-    uplinkSocket: join(dir, "uplink.sock"),
-    qmpSocket: join(dir, "qmp.sock"),
-    dataDisk: join(dir, "data.img"),
+    egressSocket: join(vm, "egress.sock"),
+    controlSocket: join(vm, "control.sock"),
+    uplinkSocket: join(vm, "uplink.sock"),
+    qmpSocket: join(vm, "qmp.sock"),
+    dataDisk: join(vm, "data.img"),
   }
 }
