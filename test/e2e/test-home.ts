@@ -45,18 +45,22 @@ export function openTestHome(hostToml: string): TestHome {
   }
   writeFileSync(join(root, "host.toml"), hostToml, { mode: 0o600 })
   const environment = { ...process.env, STEREO_HOME: root }
-  const stereo = (args: readonly string[], options: CommandOptions = {}) => runStereo(args, environment, options)
+  const stereo = (args: readonly string[], options: CommandOptions = {}) =>
+    runStereo(args, environment, options)
   const must = async (args: readonly string[], options: CommandOptions = {}) => {
     const result = await stereo(args, options)
     if (result.code === 0) return result
-    throw new Error(`stereo ${args.join(" ")} ended with ${result.code ?? result.signal}\n${result.stdout}${result.stderr}`)
+    throw new Error(
+      `stereo ${args.join(" ")} ended with ${result.code ?? result.signal}\n${result.stdout}${result.stderr}`,
+    )
   }
   return {
     root,
     stereo,
     must,
     json: async (args, options) => JSON.parse((await must([...args, "--json"], options)).stdout) as unknown,
-    start: (args) => spawn(join(projectDir, "stereo"), args, { env: environment, stdio: ["ignore", "pipe", "pipe"] }),
+    start: (args) =>
+      spawn(join(projectDir, "stereo"), args, { env: environment, stdio: ["ignore", "pipe", "pipe"] }),
     [Symbol.asyncDispose]: () => closeTestHome(root, stereo),
   }
 }
