@@ -1,0 +1,58 @@
+/** The guest agent's spine: envelopes in, control served, uplink served, until the signal. */
+
+import { GUEST_FILES, VIRTIO_PORTS } from "../../contract/wire.ts"
+import { isControlStart, serveControl } from "./control-server.ts"
+import { listenForEnvelopes } from "./envelope-intake.ts"
+import { openSpool } from "./envelope-spool.ts"
+import { healthReader, readFirewall } from "./health.ts"
+import { applyIdentity, parseIdentity } from "./identity.ts"
+import { servePort } from "./port-sessions.ts"
+import { runProgram } from "./run.ts"
+import { startSshSession } from "./ssh-session.ts"
+import { serveUplink } from "./uplink-client.ts"
+import { openPort } from "./virtio-port.ts"
+
+export interface AgentContext {
+  /** The guest's clock, milliseconds since 1970. */
+  readonly nowMs: () => number
+  readonly log: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+export async function runAgent({ nowMs, log, signal }: AgentContext): Promise<void> {
+  const control = serveControlPort({ nowMs, log, signal })
+  const spool = await openSpool(`${GUEST_FILES.dir}/spool`, log)
+  const intake = await listenForEnvelopes(GUEST_FILES.envelopes, spool.append, log)
+  const uplink = openPort(VIRTIO_PORTS.uplink).then((port) =>
+    // the host's side speaks first: its settings say that somebody is there
+    servePort(port, { onSession: (stream) => serveUplink(stream, spool, log), isStart: () => false }, signal),
+  )
+  try {
+    await Promise.all([control, uplink])
+  } finally {
+    intake.close()
+  }
+}
+
+async function serveControlPort({ nowMs, log, signal }: AgentContext): Promise<void> {
+  const port = await openPort(VIRTIO_PORTS.control)
+  const readHealth = healthReader(log)
+  let identified = false
+  const handlers = {
+    log,
+    health: () => readHealth(identified),
+    firewall: readFirewall,
+    identify: async (body: unknown) => {
+      await applyIdentity(parseIdentity(body), nowMs)
+      identified = true
+    },
+    ssh: (stream: Parameters<typeof startSshSession>[0]) => startSshSession(stream, log),
+    shutdown: () => {
+      runProgram(["systemctl", "--no-block", "poweroff"]).catch((thrown) => log(String(thrown)))
+    },
+  }
+  const onSession = (stream: Parameters<typeof serveControl>[0]) => {
+    serveControl(stream, handlers)
+  }
+  await servePort(port, { onSession, isStart: isControlStart }, signal)
+}
