@@ -5,6 +5,7 @@ import { join, resolve } from "node:path"
 import { Command, CommanderError } from "commander"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import { homeLayout } from "../contract/home.ts"
+import { addBuildCommand } from "./build-command.ts"
 import type { CliContext } from "./context.ts"
 import { terminalProgress } from "./progress.ts"
 
@@ -14,6 +15,8 @@ const program = new Command("stereo")
   .version("0.1.0")
   .showHelpAfterError("(run with --help for usage and an example)")
   .exitOverride()
+
+addBuildCommand(program, context)
 
 await run(program)
 

@@ -1,0 +1,60 @@
+#!/bin/busybox sh
+# The first process of every stereo image: loads a fixed list of modules, opens the root by the hash on the
+# kernel command line, and hands over to systemd. When it fails the kernel panics, with the reason above it.
+PATH=/sbin:/bin
+export PATH DM_DISABLE_UDEV=1
+
+fail() {
+	echo "stereo-init: $1" >/dev/console 2>/dev/null || echo "stereo-init: $1"
+	exit 1
+}
+
+# busybox finds its own commands through /proc, which therefore comes first and by its whole name.
+/bin/busybox mount -t proc -o nosuid,nodev,noexec proc /proc || exit 1
+mount -t devtmpfs -o nosuid,noexec dev /dev || fail "no /dev"
+mount -t sysfs -o nosuid,nodev,noexec sys /sys || fail "no /sys"
+
+while read -r module; do
+	insmod "/modules/$module.ko" || fail "the module $module does not load"
+done </modules/order
+echo 1 >/proc/sys/kernel/modules_disabled || fail "modules cannot be forbidden"
+
+# stereo.root=ROOTHASH:SALT:BLOCKS
+root=
+for word in $(cat /proc/cmdline); do
+	case $word in stereo.root=*) root=${word#*=} ;; esac
+done
+[ -n "$root" ] || fail "the kernel command line has no stereo.root=HASH:SALT:BLOCKS"
+hash=${root%%:*}
+blocks=${root##*:}
+salt=${root#*:}
+salt=${salt%:*}
+
+tries=0
+until [ -b /dev/vda ]; do
+	tries=$((tries + 1))
+	[ $tries -lt 100 ] || fail "no first virtio disk (/dev/vda) after 5 s"
+	usleep 50000
+done
+dmsetup create --readonly root --table \
+	"0 $((blocks * 8)) verity 1 /dev/vda /dev/vda 4096 4096 $blocks $blocks sha256 $hash $salt 1 panic_on_corruption" ||
+	fail "dm-verity refuses the root disk: is it the image's own?"
+mount -t erofs -o ro,nosuid,nodev /dev/mapper/root /root || fail "the root file system does not mount"
+
+mount -t tmpfs -o nosuid,nodev,mode=1777 tmp /root/tmp || fail "no /tmp"
+mount -t tmpfs -o nosuid,nodev,noexec,mode=0755 var /root/var || fail "no /var"
+mkdir -m 755 /root/var/cache /root/var/empty /root/var/lib /root/var/log
+mkdir -m 1777 /root/var/tmp
+ln -s /run /root/var/run
+
+if [ -b /dev/vdb ]; then
+	mount -t ext4 -o nosuid,nodev,noatime /dev/vdb /root/home/agent || fail "the data disk (/dev/vdb) does not mount"
+else
+	mount -t tmpfs -o nosuid,nodev,mode=0700,uid=1000,gid=1000 home /root/home/agent || fail "no /home/agent"
+fi
+sysctl -q -p /root/etc/sysctl.d/50-stereo.conf || fail "a sysctl of /etc/sysctl.d/50-stereo.conf is refused"
+
+for dir in dev sys proc; do
+	/bin/busybox mount --move /$dir /root/$dir || fail "/$dir does not move"
+done
+exec /bin/busybox switch_root /root /usr/lib/systemd/systemd

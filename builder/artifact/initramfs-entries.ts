@@ -1,0 +1,72 @@
+/** What the initramfs holds: busybox, dmsetup with its libraries, the modules, and init. */
+
+import { Fault } from "../../contract/fault.ts"
+import type { Tree } from "../tree.ts"
+import type { CpioEntry } from "./cpio.ts"
+import { neededLibraries } from "./elf.ts"
+
+const LIBRARY_DIR = "/usr/lib/x86_64-linux-gnu"
+const LOADER = "ld-linux-x86-64.so.2"
+const FOLDERS = [
+  "bin",
+  "dev",
+  "lib64",
+  "lib",
+  "lib/x86_64-linux-gnu",
+  "modules",
+  "proc",
+  "root",
+  "sbin",
+  "sys",
+]
+
+export interface InitramfsParts {
+  readonly init: Buffer
+  /** Uncompressed and unstripped modules in the order of loading. */
+  readonly modules: readonly { readonly name: string; readonly bytes: Buffer }[]
+  /** The tree of the boot packages. */
+  readonly tree: Tree
+}
+
+export function planInitramfs(parts: InitramfsParts): CpioEntry[] {
+  const dmsetup = fileBytes(parts.tree, "/usr/sbin/dmsetup")
+  const order = parts.modules.map(({ name }) => `${name}\n`).join("")
+  return [
+    ...FOLDERS.map((path) => ({ kind: "directory", path, mode: 0o755 }) as const),
+    file("init", 0o755, parts.init),
+    file("bin/busybox", 0o755, fileBytes(parts.tree, "/usr/bin/busybox")),
+    file("sbin/dmsetup", 0o755, dmsetup),
+    file(`lib64/${LOADER}`, 0o755, fileBytes(parts.tree, `${LIBRARY_DIR}/${LOADER}`)),
+    ...librariesOf(parts.tree, dmsetup),
+    ...parts.modules.map(({ name, bytes }) => file(`modules/${name}.ko`, 0o644, bytes)),
+    file("modules/order", 0o644, Buffer.from(order)),
+  ]
+}
+
+function file(path: string, mode: number, bytes: Buffer): CpioEntry {
+  return { kind: "file", path, mode, bytes }
+}
+
+function librariesOf(tree: Tree, program: Buffer): CpioEntry[] {
+  const found = new Map<string, Buffer>()
+  const visit = (bytes: Buffer): void => {
+    for (const name of neededLibraries(bytes)) {
+      if (name === LOADER || found.has(name)) continue
+      const library = fileBytes(tree, `${LIBRARY_DIR}/${name}`)
+      found.set(name, library)
+      visit(library)
+    }
+  }
+  visit(program)
+  return [...found].map(([name, bytes]) => file(`lib/x86_64-linux-gnu/${name}`, 0o755, bytes))
+}
+
+/** The bytes of a file, through links beside it. */
+function fileBytes(tree: Tree, path: string): Buffer {
+  const entry = tree.get(path)
+  if (entry?.kind === "link") return fileBytes(tree, new URL(entry.target, `file://${path}`).pathname)
+  if (entry?.kind === "file" && "bytes" in entry.content) return entry.content.bytes
+  throw new Fault("artifact/no-boot-file", `the boot packages have no ${path}`, {
+    hint: "[boot] packages must bring busybox-static, dmsetup and a kernel",
+  })
+}

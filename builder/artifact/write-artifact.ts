@@ -1,0 +1,90 @@
+/** Puts a finished image together: kernel, initramfs, root, and the manifest that names and measures them. */
+
+import { createHash } from "node:crypto"
+import { createReadStream } from "node:fs"
+import { copyFile, readFile, stat, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { pipeline } from "node:stream/promises"
+import { stringify } from "smol-toml"
+import { type Manifest, manifest } from "../../contract/manifest.ts"
+import type { Plan } from "../plan.ts"
+import type { BootRecord } from "./make-boot.ts"
+import type { RootRecord } from "./make-root.ts"
+
+export interface ArtifactRequest {
+  readonly plan: Plan
+  readonly planSha256: string
+  readonly bootDir: string
+  readonly rootDir: string
+  readonly debianPackages: readonly {
+    readonly name: string
+    readonly version: string
+    readonly sha256: string
+  }[]
+  readonly dir: string
+}
+
+const ROOT_OPTION = "stereo.root"
+
+/** Fills the folder and gives the manifest's text; its sha256 is the image's digest. */
+export async function writeArtifact(request: ArtifactRequest): Promise<string> {
+  const { plan, bootDir, rootDir, dir } = request
+  const boot: BootRecord = JSON.parse(await readFile(join(bootDir, "boot.json"), "utf8"))
+  const root: RootRecord = JSON.parse(await readFile(join(rootDir, "root.json"), "utf8"))
+  const document: Manifest = {
+    schema: 1,
+    name: plan.name,
+    arch: plan.arch,
+    plan: request.planSha256,
+    files: {
+      kernel: await place(join(bootDir, "vmlinux"), dir, "vmlinux"),
+      initramfs: await place(join(bootDir, "initramfs.cpio"), dir, "initramfs.cpio"),
+      root: await place(join(rootDir, "root.verity"), dir, "root.verity"),
+    },
+    verity: {
+      root_hash: root.rootHash,
+      salt: root.salt,
+      data_blocks: root.dataBlocks,
+      block_size_bytes: 4096,
+    },
+    kernel: { version: boot.kernelVersion, command_line: commandLine(plan, root) },
+    resources: {
+      cpus: plan.resources.cpus,
+      memory_mib: plan.resources.memoryMib,
+      disk_mib: plan.resources.diskMib,
+    },
+    egress: { sets: [...plan.egressSets] },
+    env: { ...plan.env },
+    packages: listPackages(request),
+  }
+  const text = stringify(manifest.parse(document))
+  await writeFile(join(dir, "manifest.toml"), text)
+  return text
+}
+
+function commandLine(plan: Plan, root: RootRecord): string {
+  const options = plan.kernel.options.map(({ text }) => text)
+  return [...options, `${ROOT_OPTION}=${root.rootHash}:${root.salt}:${root.dataBlocks}`].join(" ")
+}
+
+function listPackages({ debianPackages, plan }: ArtifactRequest): Manifest["packages"] {
+  return [
+    ...debianPackages.map(({ name, version, sha256 }) => {
+      return { kind: "deb" as const, name, version, digest: `sha256:${sha256}` }
+    }),
+    ...plan.npm.map(({ name, version, integrity }) => ({
+      kind: "npm" as const,
+      name,
+      version,
+      digest: integrity,
+    })),
+  ]
+}
+
+async function place(from: string, dir: string, name: string): Promise<Manifest["files"]["root"]> {
+  const to = join(dir, name)
+  await copyFile(from, to)
+  const hash = createHash("sha256")
+  await pipeline(createReadStream(to), hash)
+  return { name, sha256: hash.digest("hex"), size_bytes: (await stat(to)).size }
+}

@@ -1,0 +1,43 @@
+/** An image's path: plan → rootfs → seal → artifact → store. */
+
+import { writeArtifact } from "./artifact/write-artifact.ts"
+import { openBuildLock } from "./build-lock.ts"
+import { type StoredImage, storeImage } from "./image-store.ts"
+import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
+import { makeRootfs } from "./make-rootfs.ts"
+import { resolvePlan } from "./resolve-plan.ts"
+import { setupTools } from "./setup-tools.ts"
+import { type BuildContext, openStages, type StageRow } from "./stages.ts"
+
+export interface BuildReport {
+  readonly image: StoredImage
+  readonly stages: readonly StageRow[]
+  readonly sealed: Sealed["report"]
+}
+
+export async function buildImage(
+  projectDir: string,
+  name: string,
+  context: BuildContext,
+): Promise<BuildReport> {
+  const { home, progress, signal } = context
+  await using _lock = await progress.step("build lock", (note) =>
+    openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
+  )
+  const stages = await openStages(context, `build-${name}`)
+  const resolved = await stages.plain("plan", `plan: ${name}`, () => resolvePlan(projectDir, name))
+  const toolsDir = await setupTools(projectDir, home, stages)
+  const rootfs = await makeRootfs(resolved.plan, toolsDir, stages)
+  const sealed = await sealImage(resolved, rootfs, stages)
+  const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
+  const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
+  const image = await stages.plain("store", "artifact: manifest, into the store", () =>
+    storeImage(home, name, (dir) =>
+      writeArtifact({
+        ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, dir },
+        debianPackages: rootfs.root.packages,
+      }),
+    ),
+  )
+  return { image, stages: stages.rows, sealed: sealed.report }
+}

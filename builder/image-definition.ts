@@ -1,0 +1,132 @@
+/** `images/NAME/image.toml`: what an image is made of. An unknown key is an error. */
+
+import { z } from "zod"
+
+const absolutePath = z
+  .string()
+  .regex(/^\/(?!.*(?:\/\/|\/\.\.?(?:\/|$)|\/$))[^\0]+$/, "expected an absolute path without . or .. parts")
+const relativePath = z
+  .string()
+  .regex(/^(?!\/)(?!.*(?:^|\/)\.\.(?:\/|$))[^\0]+$/, "expected a relative path without .. parts")
+const mode = z.string().regex(/^0[0-7]{3}$/, 'expected an octal mode of four digits such as "0644"')
+const why = z.string().min(8, "expected a reason of at least 8 characters")
+const debianPackages = z.array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, "expected a Debian package name"))
+const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/, "expected a user name")
+const id = z.int().min(0).max(65535)
+
+const debianPart = z.strictObject({
+  suite: z.literal("trixie").optional(),
+  /** Packages of the root file system; their dependencies come with them. */
+  packages: debianPackages.default([]),
+})
+
+const bootPart = z.strictObject({
+  /** Packages of the kernel and the initramfs; nothing else of them reaches the image. */
+  packages: debianPackages.default([]),
+})
+
+/** A package of the npm registry, whose archive must have `integrity`. */
+const npmPart = z.strictObject({
+  name: z.string(),
+  /** Absent: version and integrity are those of this project's package-lock.json. */
+  version: z.string().optional(),
+  integrity: z
+    .string()
+    .regex(/^sha512-[A-Za-z0-9+/]{86}==$/, "expected sha512-…")
+    .optional(),
+  /** What is taken out of the archive. */
+  files: z
+    .array(
+      z.strictObject({
+        from: relativePath,
+        to: absolutePath,
+        mode: mode.default("0644"),
+        /** Symbols go; never for kernel modules, whose signature would go too. */
+        strip: z.boolean().default(false),
+      }),
+    )
+    .min(1),
+  why,
+})
+
+/** A file that nunjucks renders with the names and numbers of contract/wire.ts. */
+const templatePart = z.strictObject({ from: relativePath, to: absolutePath, mode: mode.default("0644") })
+
+/** A TypeScript program that esbuild bundles into one file. */
+const programPart = z.strictObject({ entry: relativePath, to: absolutePath })
+
+const linkPart = z.strictObject({ path: absolutePath, target: z.string().min(1) })
+
+const directoryPart = z.strictObject({
+  path: absolutePath,
+  mode: mode.default("0755"),
+  user: userName.default("root"),
+})
+
+/** A file of files/ whose mode or owner is not the usual one (0644 or 0755 by its x bit, root). */
+const ownerPart = z.strictObject({
+  path: absolutePath,
+  mode: mode.optional(),
+  user: userName.optional(),
+  why,
+})
+
+const userPart = z.strictObject({
+  name: userName,
+  uid: id,
+  /** The group of the same name. */
+  gid: id,
+  home: absolutePath.or(z.literal("/")),
+  shell: absolutePath.default("/usr/sbin/nologin"),
+  why,
+})
+const groupPart = z.strictObject({ name: userName, gid: id, members: z.array(userName).default([]), why })
+
+/** Patterns as in a shell, on absolute paths; `**` crosses slashes. Later `keep` patterns win over `paths`. */
+const prunePart = z.strictObject({
+  paths: z.array(z.string().startsWith("/")).min(1),
+  keep: z.array(z.string().startsWith("/")).default([]),
+  why,
+})
+
+const unitName = z.string().regex(/^[\w@.\\-]+\.(service|socket|target|timer|mount|path|slice)$/)
+const maskPart = z.strictObject({ units: z.array(unitName).min(1), why })
+const enablePart = z.strictObject({ units: z.array(unitName).min(1), target: unitName, why })
+
+const kernelPart = z.strictObject({
+  /** Modules by name, loaded in this order; what they depend on comes before them. */
+  modules: z.array(z.strictObject({ names: z.array(z.string()).min(1), why })).default([]),
+  options: z.array(z.strictObject({ text: z.string().regex(/^[^"\0]+$/), why })).default([]),
+})
+
+export const imageDefinition = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,30}$/, "expected lower-case letters, digits and dashes"),
+  description: z.string().min(1),
+  extends: z.string().optional(),
+  debian: debianPart.default({ packages: [] }),
+  boot: bootPart.default({ packages: [] }),
+  npm: z.array(npmPart).default([]),
+  template: z.array(templatePart).default([]),
+  program: z.array(programPart).default([]),
+  link: z.array(linkPart).default([]),
+  directory: z.array(directoryPart).default([]),
+  owner: z.array(ownerPart).default([]),
+  user: z.array(userPart).default([]),
+  group: z.array(groupPart).default([]),
+  prune: z.array(prunePart).default([]),
+  mask: z.array(maskPart).default([]),
+  enable: z.array(enablePart).default([]),
+  kernel: kernelPart.default({ modules: [], options: [] }),
+  resources: z
+    .strictObject({
+      cpus: z.int().min(1).max(64).optional(),
+      memory_mib: z.int().min(256).max(1_048_576).optional(),
+      disk_mib: z.int().min(16).max(1_048_576).optional(),
+    })
+    .default({}),
+  egress: z.strictObject({ sets: z.array(z.string()).default([]) }).default({ sets: [] }),
+  env: z
+    .record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/, "expected an upper-case variable name"), z.string())
+    .default({}),
+})
+export type ImageDefinition = z.infer<typeof imageDefinition>

@@ -1,0 +1,87 @@
+/** The seal and artifact stages: from unpacked packages to a kernel, an initramfs and a measured root disk. */
+
+import { createHash } from "node:crypto"
+import { createReadStream } from "node:fs"
+import { readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { pipeline } from "node:stream/promises"
+import { makeBoot } from "./artifact/make-boot.ts"
+import { makeRoot } from "./artifact/make-root.ts"
+import type { Rootfs } from "./make-rootfs.ts"
+import type { ResolvedPlan } from "./resolve-plan.ts"
+import { type SealReport, sealTree } from "./seal/seal-tree.ts"
+import type { Stages } from "./stages.ts"
+
+export interface Sealed {
+  readonly tar: string
+  readonly tarSha256: string
+  readonly report: SealReport
+}
+
+export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: Stages): Promise<Sealed> {
+  const { plan, contents } = resolved
+  const dir = await stages.stage({
+    name: "seal",
+    title: "seal: pruned, hardened, with the image's own files",
+    inputs: {
+      debian: rootfs.root.tarSha256,
+      npm: plan.npm,
+      prune: plan.prune,
+      entries: plan.entries,
+      recipe: plan.recipes.seal,
+    },
+    make: async (work) => {
+      const tar = join(work, "root.tar")
+      const report = await sealTree({
+        plan,
+        debianTar: rootfs.root.tar,
+        npmFiles: rootfs.npmFiles,
+        contents,
+        tar,
+      })
+      await writeFile(
+        join(work, "seal.json"),
+        JSON.stringify({ tarSha256: await hashFile(tar), report }, null, 1),
+      )
+    },
+  })
+  const record = JSON.parse(await readFile(join(dir, "seal.json"), "utf8"))
+  return { tar: join(dir, "root.tar"), tarSha256: record.tarSha256, report: record.report }
+}
+
+/** Gives the folder with `vmlinux` and `initramfs.cpio`. */
+export function makeBootFiles(
+  { plan }: ResolvedPlan,
+  rootfs: Rootfs,
+  toolsDir: string,
+  stages: Stages,
+): Promise<string> {
+  return stages.stage({
+    name: "artifact-boot",
+    title: "artifact: uncompressed kernel and initramfs",
+    inputs: { boot: rootfs.boot.tarSha256, modules: plan.kernel.modules, recipe: plan.recipes.artifact },
+    make: (dir) => makeBoot({ ...stages.runner, plan, bootTar: rootfs.boot.tar, toolsDir, dir }),
+  })
+}
+
+/** Gives the folder with `root.verity`. */
+export function makeRootDisk(
+  { plan }: ResolvedPlan,
+  sealed: Sealed,
+  toolsDir: string,
+  stages: Stages,
+): Promise<string> {
+  const { tar, tarSha256 } = sealed
+  return stages.stage({
+    name: "artifact-root",
+    title: "artifact: erofs root with its dm-verity tree",
+    inputs: { tarSha256, toolsDir, recipe: plan.recipes.artifact },
+    make: (dir) => makeRoot({ ...stages.runner, tar, tarSha256, toolsDir, dir }),
+  })
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256")
+  await pipeline(createReadStream(path), hash)
+  return hash.digest("hex")
+}

@@ -1,0 +1,69 @@
+/** The rootfs stage: what an image takes from Debian and from npm, fetched, checked and unpacked. */
+
+import { join } from "node:path"
+import type { Plan, PlannedNpm } from "./plan.ts"
+import { type DebianTree, makeDebianTree, readDebianTree } from "./rootfs/debian-tree.ts"
+import { fetchNpmArchive, takeNpmFiles } from "./rootfs/npm-files.ts"
+import type { Stages } from "./stages.ts"
+import { runTool } from "./tools-tree.ts"
+
+export interface Rootfs {
+  readonly root: DebianTree
+  readonly boot: DebianTree
+  readonly npmFiles: readonly { readonly path: string; readonly mode: number; readonly file: string }[]
+}
+
+export async function makeRootfs(plan: Plan, toolsDir: string, stages: Stages): Promise<Rootfs> {
+  const root = await debianStage(plan, "root", plan.debian.packages, stages)
+  const boot = await debianStage(plan, "boot", plan.boot.packages, stages)
+  const npmFiles: Rootfs["npmFiles"][number][] = []
+  for (const npm of plan.npm) {
+    const dir = await npmStage(plan, npm, toolsDir, stages)
+    npmFiles.push(
+      ...npm.files.map(({ to, mode }, index) => ({ path: to, mode, file: join(dir, String(index)) })),
+    )
+  }
+  return { root, boot, npmFiles }
+}
+
+async function debianStage(
+  plan: Plan,
+  part: "root" | "boot",
+  packages: readonly string[],
+  stages: Stages,
+): Promise<DebianTree> {
+  const { suite } = plan.debian
+  const purpose = part === "root" ? "the root's Debian packages" : "the kernel and the initramfs's packages"
+  const dir = await stages.stage({
+    name: `rootfs-${part}`,
+    title: `rootfs: ${purpose}`,
+    inputs: { suite, packages, recipe: plan.recipes.rootfs },
+    make: (work) => makeDebianTree({ suite, packages, purpose }, work, stages.runner),
+  })
+  return readDebianTree(dir)
+}
+
+async function npmStage(plan: Plan, npm: PlannedNpm, toolsDir: string, stages: Stages): Promise<string> {
+  const archiveDir = await stages.stage({
+    name: "npm-archive",
+    title: `rootfs: npm package ${npm.name} ${npm.version}`,
+    inputs: { integrity: npm.integrity },
+    make: (work) => fetchNpmArchive(npm, work, stages.runner),
+  })
+  return stages.stage({
+    name: "npm-files",
+    title: `rootfs: files of ${npm.name}`,
+    inputs: { integrity: npm.integrity, files: npm.files, recipe: plan.recipes.rootfs },
+    make: async (work) => {
+      await takeNpmFiles(npm, join(archiveDir, "package.tgz"), work)
+      const stripped = npm.files.flatMap(({ strip }, index) => (strip ? [String(index)] : []))
+      if (stripped.length === 0) return
+      await runTool(toolsDir, {
+        ...stages.runner,
+        purpose: `taking symbols out of ${npm.name}`,
+        workDir: work,
+        command: ["strip", "--strip-all", "--enable-deterministic-archives", ...stripped],
+      })
+    },
+  })
+}

@@ -1,0 +1,63 @@
+/** A plan: a definition with all that it inherits, flat, and everything it reads known by hash. */
+
+/** Something that the builder itself puts into the root file system. */
+export type PlannedEntry =
+  | {
+      readonly kind: "file"
+      readonly path: string
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+      readonly sha256: string
+      /** Where its bytes come from: a file of the project, a template or a bundle. */
+      readonly from: string
+    }
+  | { readonly kind: "link"; readonly path: string; readonly target: string; readonly from: string }
+  | {
+      readonly kind: "directory"
+      readonly path: string
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+      readonly from: string
+    }
+
+export interface PlannedNpm {
+  readonly name: string
+  readonly version: string
+  readonly integrity: string
+  readonly files: readonly {
+    readonly from: string
+    readonly to: string
+    readonly mode: number
+    readonly strip: boolean
+  }[]
+}
+
+export interface Reasoned<Item> {
+  readonly items: readonly Item[]
+  readonly why: string
+}
+
+export interface Plan {
+  readonly schema: 1
+  readonly name: string
+  readonly description: string
+  /** The images it extends, from the first to itself. */
+  readonly lineage: readonly string[]
+  readonly arch: "x86_64"
+  readonly debian: { readonly suite: string; readonly packages: readonly string[] }
+  readonly boot: { readonly packages: readonly string[] }
+  readonly npm: readonly PlannedNpm[]
+  readonly entries: readonly PlannedEntry[]
+  readonly prune: readonly (Reasoned<string> & { readonly keep: readonly string[] })[]
+  readonly kernel: {
+    readonly modules: readonly Reasoned<string>[]
+    readonly options: readonly { readonly text: string; readonly why: string }[]
+  }
+  readonly resources: { readonly cpus: number; readonly memoryMib: number; readonly diskMib: number }
+  readonly egressSets: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Hashes of the builder's own sources by stage: other code may make another image. */
+  readonly recipes: Readonly<Record<"rootfs" | "seal" | "artifact", string>>
+}

@@ -1,0 +1,35 @@
+/** Bundles a program of the guest into one file, names kept, so that its stack traces can be read. */
+
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { build } from "esbuild"
+import { Fault, reasonOf } from "../../contract/fault.ts"
+
+/** Some CommonJS packages call require(); an ES module has none unless it is made. */
+const BANNER =
+  'import { createRequire as stereoRequire } from "node:module"; const require = stereoRequire(import.meta.url);'
+
+export async function bundleProgram(projectDir: string, entry: string): Promise<Buffer> {
+  if (!existsSync(join(projectDir, entry))) {
+    throw new Fault("image/no-program", `the image asks for the program ${entry}, which is not there`, {
+      hint: "restore the file, or take the [[program]] out of image.toml",
+    })
+  }
+  try {
+    const result = await build({
+      absWorkingDir: projectDir,
+      entryPoints: [entry],
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      target: "node24",
+      banner: { js: BANNER },
+      legalComments: "none",
+      write: false,
+      logLevel: "silent",
+    })
+    return Buffer.from(result.outputFiles[0]?.contents ?? new Uint8Array())
+  } catch (cause) {
+    throw new Fault("image/bad-program", `${entry} does not bundle: ${reasonOf(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,40 @@
+/** One definition out of a line of them: lists are joined in order, of single values the last wins. */
+
+import type { ImageDefinition } from "../image-definition.ts"
+
+/** `line` begins with the image that extends nothing and ends with the one that is wanted. */
+export function flattenDefinitions(line: readonly ImageDefinition[]): ImageDefinition {
+  const [first, ...rest] = line
+  if (!first) throw new RangeError("a line of definitions has at least one")
+  return rest.reduce(extend, first)
+}
+
+function extend(base: ImageDefinition, child: ImageDefinition): ImageDefinition {
+  return {
+    name: child.name,
+    description: child.description,
+    debian: {
+      suite: child.debian.suite ?? base.debian.suite,
+      packages: [...base.debian.packages, ...child.debian.packages],
+    },
+    boot: { packages: [...base.boot.packages, ...child.boot.packages] },
+    npm: [...base.npm, ...child.npm],
+    template: [...base.template, ...child.template],
+    program: [...base.program, ...child.program],
+    link: [...base.link, ...child.link],
+    directory: [...base.directory, ...child.directory],
+    owner: [...base.owner, ...child.owner],
+    user: [...base.user, ...child.user],
+    group: [...base.group, ...child.group],
+    prune: [...base.prune, ...child.prune],
+    mask: [...base.mask, ...child.mask],
+    enable: [...base.enable, ...child.enable],
+    kernel: {
+      modules: [...base.kernel.modules, ...child.kernel.modules],
+      options: [...base.kernel.options, ...child.kernel.options],
+    },
+    resources: { ...base.resources, ...child.resources },
+    egress: { sets: [...new Set([...base.egress.sets, ...child.egress.sets])] },
+    env: { ...base.env, ...child.env },
+  }
+}

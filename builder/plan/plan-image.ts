@@ -1,0 +1,110 @@
+/** Resolves a flat definition and the sources it reads into a plan. Pure. */
+
+import { Fault } from "../../contract/fault.ts"
+import type { ImageDefinition } from "../image-definition.ts"
+import type { Plan, PlannedEntry, PlannedNpm } from "../plan.ts"
+import type { Sources } from "./read-sources.ts"
+
+const UNIT_DIR = "/usr/lib/systemd/system"
+const LOCAL_UNIT_DIR = "/etc/systemd/system"
+
+export function planImage(definition: ImageDefinition, lineage: readonly string[], sources: Sources): Plan {
+  const { suite } = definition.debian
+  if (suite === undefined) throw missing(definition, "debian.suite", 'suite = "trixie"')
+  const { cpus, memory_mib, disk_mib } = definition.resources
+  if (cpus === undefined) throw missing(definition, "resources.cpus", "cpus = 2")
+  if (memory_mib === undefined) throw missing(definition, "resources.memory_mib", "memory_mib = 1024")
+  if (disk_mib === undefined) throw missing(definition, "resources.disk_mib", "disk_mib = 1024")
+  return {
+    schema: 1,
+    name: definition.name,
+    description: definition.description,
+    lineage,
+    arch: "x86_64",
+    debian: { suite, packages: sorted(definition.debian.packages) },
+    boot: { packages: sorted(definition.boot.packages) },
+    npm: definition.npm.map((part) => planNpm(part, sources)),
+    entries: planEntries(definition, sources),
+    prune: definition.prune.map(({ paths, keep, why }) => ({ items: paths, keep, why })),
+    kernel: {
+      modules: definition.kernel.modules.map(({ names, why }) => ({ items: names, why })),
+      options: definition.kernel.options,
+    },
+    resources: { cpus, memoryMib: memory_mib, diskMib: disk_mib },
+    egressSets: definition.egress.sets,
+    env: definition.env,
+    recipes: sources.recipes,
+  }
+}
+
+function missing(definition: ImageDefinition, key: string, example: string): Fault {
+  return new Fault(
+    "image/incomplete",
+    `image ${definition.name}: neither it nor what it extends gives ${key}`,
+    {
+      hint: `write for example ${example}`,
+    },
+  )
+}
+
+function planNpm(part: ImageDefinition["npm"][number], sources: Sources): PlannedNpm {
+  const pin = sources.pins.get(part.name)
+  return {
+    name: part.name,
+    version: part.version ?? pin?.version ?? "",
+    integrity: part.integrity ?? pin?.integrity ?? "",
+    files: part.files.map((file) => ({ ...file, mode: Number.parseInt(file.mode, 8) })),
+  }
+}
+
+/** By path, sorted; where two claim a path the later one of the definition's order stands. */
+function planEntries(definition: ImageDefinition, sources: Sources): PlannedEntry[] {
+  const ids = new Map(definition.user.map(({ name, uid, gid }) => [name, { uid, gid }]))
+  const idsOf = (user: string) => {
+    const found = ids.get(user)
+    if (found) return found
+    throw new Fault("image/unknown-user", `image ${definition.name}: there is no user "${user}"`, {
+      hint: `users: ${[...ids.keys()].join(", ")}`,
+    })
+  }
+  const entries = new Map<string, PlannedEntry>()
+  const add = (entry: PlannedEntry) => entries.set(entry.path, entry)
+  for (const { path, mode, user } of definition.directory) {
+    add({ kind: "directory", path, mode: Number.parseInt(mode, 8), ...idsOf(user), from: "image.toml" })
+  }
+  for (const file of sources.files) add({ kind: "file", ...file, uid: 0, gid: 0 })
+  for (const { path, target } of [...definition.link, ...unitLinks(definition)]) {
+    add({ kind: "link", path, target, from: "image.toml" })
+  }
+  for (const { path, mode, user } of definition.owner) {
+    const entry = entries.get(path)
+    if (entry?.kind !== "file") {
+      throw new Fault(
+        "image/no-such-file",
+        `image ${definition.name}: [[owner]] names ${path}, which no files/ has`,
+      )
+    }
+    add({
+      ...entry,
+      mode: mode === undefined ? entry.mode : Number.parseInt(mode, 8),
+      ...(user === undefined ? {} : idsOf(user)),
+    })
+  }
+  return [...entries.values()].sort((left, right) => (left.path < right.path ? -1 : 1))
+}
+
+function unitLinks(definition: ImageDefinition): { path: string; target: string }[] {
+  const masks = definition.mask.flatMap(({ units }) => units)
+  const wants = definition.enable.flatMap(({ units, target }) => units.map((unit) => ({ unit, target })))
+  return [
+    ...masks.map((unit) => ({ path: `${LOCAL_UNIT_DIR}/${unit}`, target: "/dev/null" })),
+    ...wants.map(({ unit, target }) => ({
+      path: `${LOCAL_UNIT_DIR}/${target}.wants/${unit}`,
+      target: `${UNIT_DIR}/${unit}`,
+    })),
+  ]
+}
+
+function sorted(names: readonly string[]): string[] {
+  return [...new Set(names)].sort()
+}

@@ -1,0 +1,130 @@
+/** Reads everything of the project that goes into an image: files, templates, bundles, pins, recipes. */
+
+import { createHash } from "node:crypto"
+import { readdir, readFile, stat } from "node:fs/promises"
+import { join, relative } from "node:path"
+import { Fault } from "../../contract/fault.ts"
+import type { ImageDefinition } from "../image-definition.ts"
+import type { Plan } from "../plan.ts"
+import { renderAccounts } from "./accounts.ts"
+import { bundleProgram } from "./bundle-program.ts"
+import { renderTemplate } from "./render-template.ts"
+
+export interface SourceFile {
+  readonly path: string
+  readonly mode: number
+  readonly sha256: string
+  readonly from: string
+}
+
+export interface Sources {
+  readonly files: readonly SourceFile[]
+  /** Version and integrity of the npm packages whose definition leaves them to package-lock.json. */
+  readonly pins: ReadonlyMap<string, { readonly version: string; readonly integrity: string }>
+  readonly recipes: Plan["recipes"]
+  /** The bytes of `files` by their hash. */
+  readonly contents: ReadonlyMap<string, Buffer>
+}
+
+interface Read {
+  readonly path: string
+  readonly mode: number
+  readonly from: string
+  readonly bytes: Buffer
+}
+
+/** `lineage` names the images whose files/ are laid over each other, the first undermost. */
+export async function readSources(
+  projectDir: string,
+  definition: ImageDefinition,
+  lineage: readonly string[],
+): Promise<Sources> {
+  const accounts = renderAccounts(definition).map(({ path, mode, text }) => {
+    return { path, mode, from: "accounts", bytes: Buffer.from(text) }
+  })
+  const overlays = await Promise.all(lineage.map((name) => readOverlay(projectDir, name)))
+  const templates = await Promise.all(definition.template.map((each) => readTemplate(projectDir, each)))
+  const programs = await Promise.all(definition.program.map((each) => readProgram(projectDir, each)))
+  const contents = new Map<string, Buffer>()
+  const files = [...accounts, ...overlays.flat(), ...templates, ...programs].map(({ bytes, ...file }) => {
+    const sha256 = sha256Of(bytes)
+    contents.set(sha256, bytes)
+    return { ...file, sha256 }
+  })
+  return {
+    files,
+    contents,
+    pins: await readPins(projectDir, definition),
+    recipes: {
+      rootfs: await hashSources(join(projectDir, "builder", "rootfs")),
+      seal: await hashSources(join(projectDir, "builder", "seal")),
+      artifact: await hashSources(join(projectDir, "builder", "artifact")),
+    },
+  }
+}
+
+async function readOverlay(projectDir: string, image: string): Promise<Read[]> {
+  const dir = join(projectDir, "images", image, "files")
+  return Promise.all(
+    (await listFiles(dir)).map(async (file) => {
+      const executable = ((await stat(file)).mode & 0o111) !== 0
+      return {
+        path: `/${relative(dir, file)}`,
+        mode: executable ? 0o755 : 0o644,
+        from: relative(projectDir, file),
+        bytes: await readFile(file),
+      }
+    }),
+  )
+}
+
+async function readTemplate(projectDir: string, part: ImageDefinition["template"][number]): Promise<Read> {
+  const from = join("images", "templates", part.from)
+  const text = await renderTemplate(join(projectDir, from), from)
+  return { path: part.to, mode: Number.parseInt(part.mode, 8), from, bytes: Buffer.from(text) }
+}
+
+async function readProgram(projectDir: string, part: ImageDefinition["program"][number]): Promise<Read> {
+  return { path: part.to, mode: 0o644, from: part.entry, bytes: await bundleProgram(projectDir, part.entry) }
+}
+
+async function readPins(projectDir: string, definition: ImageDefinition): Promise<Sources["pins"]> {
+  const lock = JSON.parse(await readFile(join(projectDir, "package-lock.json"), "utf8"))
+  const pins = new Map<string, { version: string; integrity: string }>()
+  for (const { name, version, integrity } of definition.npm) {
+    if (version !== undefined && integrity !== undefined) continue
+    const locked = lock.packages?.[`node_modules/${name}`]
+    if (typeof locked?.version !== "string" || typeof locked.integrity !== "string") {
+      throw new Fault("image/unpinned", `npm package ${name} has no version with integrity`, {
+        hint: `give both in image.toml (npm view ${name} version dist.integrity), or add it to package.json`,
+      })
+    }
+    pins.set(name, { version: locked.version, integrity: locked.integrity })
+  }
+  return pins
+}
+
+async function hashSources(dir: string): Promise<string> {
+  const hash = createHash("sha256")
+  for (const file of await listFiles(dir))
+    hash.update(`${relative(dir, file)}\0`).update(await readFile(file))
+  return hash.digest("hex")
+}
+
+/** All files below a folder, in an order that does not depend on the file system; none if there is no folder. */
+async function listFiles(dir: string): Promise<string[]> {
+  const parent = await stat(dir).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === "ENOENT") return null
+    throw thrown
+  })
+  if (!parent) return []
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex")
+}

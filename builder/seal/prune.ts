@@ -1,0 +1,42 @@
+/** Decides which paths of a root file system go, and which rule says so. */
+
+export interface PruneRule {
+  readonly items: readonly string[]
+  readonly keep: readonly string[]
+  readonly why: string
+}
+
+/** Gives the index of the rule that removes a path, or null; a pattern also takes all below what it names. */
+export function compilePrune(rules: readonly PruneRule[]): (path: string) => number | null {
+  const compiled = rules.map(({ items, keep }) => ({ remove: union(items), keep: union(keep) }))
+  return (path) => {
+    const index = compiled.findIndex(({ remove, keep }) => remove.test(path) && !keep.test(path))
+    return index === -1 ? null : index
+  }
+}
+
+function union(patterns: readonly string[]): RegExp {
+  return patterns.length === 0 ? /(?!)/ : new RegExp(`^(?:${patterns.map(translate).join("|")})(?:/.*)?$`)
+}
+
+/** `*` and `?` stop at a slash, `**` does not, `{a,b}` is a choice. */
+function translate(pattern: string): string {
+  return pattern.replace(/\*\*|[*?{},]|[.+^$()|[\]\\]/g, (token) => {
+    switch (token) {
+      case "**":
+        return ".*"
+      case "*":
+        return "[^/]*"
+      case "?":
+        return "[^/]"
+      case "{":
+        return "(?:"
+      case "}":
+        return ")"
+      case ",":
+        return "|"
+      default:
+        return `\\${token}`
+    }
+  })
+}

@@ -1,0 +1,123 @@
+/** Makes the image's root file system out of Debian's: pruned, hardened, normalised, with the image's own files. */
+
+import { stat } from "node:fs/promises"
+import { Fault } from "../../contract/fault.ts"
+import type { Plan, PlannedEntry } from "../plan.ts"
+import { readTree, type Tree, type TreeEntry, writeTree } from "../tree.ts"
+import { compilePrune } from "./prune.ts"
+
+export interface SealRequest {
+  readonly plan: Plan
+  readonly debianTar: string
+  /** Files taken out of npm packages, with where each goes. */
+  readonly npmFiles: readonly { readonly path: string; readonly mode: number; readonly file: string }[]
+  /** Bytes of the plan's file entries by sha256. */
+  readonly contents: ReadonlyMap<string, Buffer>
+  readonly tar: string
+}
+
+export interface SealReport {
+  readonly entries: number
+  readonly sizeBytes: number
+  readonly pruned: readonly { readonly why: string; readonly files: number; readonly sizeBytes: number }[]
+  /** Files that lost a setuid or setgid bit. */
+  readonly unprivileged: readonly string[]
+}
+
+const CA_CERTIFICATES = "/usr/share/ca-certificates/mozilla/"
+const CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+
+/** Writes the sealed tree as a tar archive and says what was taken away. */
+export async function sealTree(request: SealRequest): Promise<SealReport> {
+  const { plan } = request
+  const prune = compilePrune(plan.prune)
+  const pruned = plan.prune.map(({ why }) => ({ why, files: 0, sizeBytes: 0 }))
+  const tree = await readTree(request.debianTar, (path, sizeBytes) => {
+    const row = pruned[prune(path) ?? -1]
+    if (row) {
+      row.files += 1
+      row.sizeBytes += sizeBytes
+    }
+    return row !== undefined || path.startsWith("/dev/")
+  })
+  addCaBundle(tree)
+  for (const { path, mode, file } of request.npmFiles) {
+    const content = { file, sizeBytes: (await stat(file)).size }
+    tree.set(path, { kind: "file", mode, uid: 0, gid: 0, content })
+  }
+  for (const entry of plan.entries) tree.set(entry.path, plannedEntry(entry, request.contents))
+  addParents(tree)
+  refusePathsThroughLinks(tree)
+  const unprivileged = dropPrivilegeBits(tree)
+  await writeTree(tree, request.tar)
+  return { entries: tree.size, sizeBytes: totalSize(tree), pruned, unprivileged }
+}
+
+/** What ca-certificates' maintainer script would make: all certificates in one file. */
+function addCaBundle(tree: Tree): void {
+  const parts = [...tree]
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .flatMap(([path, entry]) => {
+      const bytes = entry.kind === "file" && "bytes" in entry.content ? entry.content.bytes : null
+      return path.startsWith(CA_CERTIFICATES) && bytes ? [bytes.toString("latin1").trimEnd()] : []
+    })
+  if (parts.length === 0) return
+  const bytes = Buffer.from(`${parts.join("\n")}\n`, "latin1")
+  tree.set(CA_BUNDLE, {
+    kind: "file",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    content: { bytes, sizeBytes: bytes.length },
+  })
+}
+
+function plannedEntry(entry: PlannedEntry, contents: ReadonlyMap<string, Buffer>): TreeEntry {
+  if (entry.kind === "link") return { kind: "link", target: entry.target }
+  const { mode, uid, gid } = entry
+  if (entry.kind === "directory") return { kind: "directory", mode, uid, gid }
+  const bytes = contents.get(entry.sha256)
+  if (!bytes) throw new Fault("seal/no-content", `${entry.path}: the bytes of ${entry.from} were not read`)
+  return { kind: "file", mode, uid, gid, content: { bytes, sizeBytes: bytes.length } }
+}
+
+function addParents(tree: Tree): void {
+  for (const path of [...tree.keys()]) {
+    for (const parent of parentsOf(path)) {
+      if (!tree.has(parent)) tree.set(parent, { kind: "directory", mode: 0o755, uid: 0, gid: 0 })
+    }
+  }
+}
+
+/** Debian's /bin, /lib, … are links into /usr: a file placed through one would replace it. */
+function refusePathsThroughLinks(tree: Tree): void {
+  for (const path of tree.keys()) {
+    const link = parentsOf(path).find((parent) => tree.get(parent)?.kind !== "directory")
+    if (link === undefined) continue
+    throw new Fault("seal/path-through-link", `${path}: ${link} is not a folder of the image`, {
+      hint: "name the folder that it leads to, for example /usr/lib/… instead of /lib/…",
+    })
+  }
+}
+
+function parentsOf(path: string): string[] {
+  const parts = path.split("/").slice(1, -1)
+  return parts.map((_part, index) => `/${parts.slice(0, index + 1).join("/")}`)
+}
+
+function dropPrivilegeBits(tree: Tree): string[] {
+  const dropped: string[] = []
+  for (const [path, entry] of tree) {
+    if (entry.kind !== "file" || (entry.mode & 0o6000) === 0) continue
+    tree.set(path, { ...entry, mode: entry.mode & 0o1777 })
+    dropped.push(path)
+  }
+  return dropped.sort()
+}
+
+function totalSize(tree: Tree): number {
+  return [...tree.values()].reduce(
+    (sum, entry) => sum + (entry.kind === "file" ? entry.content.sizeBytes : 0),
+    0,
+  )
+}

@@ -1,0 +1,65 @@
+/** Results of stages, kept by key: an entry appears whole by one rename, or not at all. */
+
+import { createHash } from "node:crypto"
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises"
+import { join } from "node:path"
+
+export interface StageResult {
+  readonly dir: string
+  readonly cached: boolean
+}
+
+export interface StageRequest {
+  /** The folder of all entries of this stage. */
+  readonly stageDir: string
+  readonly key: string
+  /** Fills an empty folder; when it throws, the folder goes. */
+  readonly make: (dir: string) => Promise<void>
+}
+
+/** Gives the entry of `key`, made now if it is not there. */
+export async function cachedStage(request: StageRequest): Promise<StageResult> {
+  const dir = join(request.stageDir, request.key)
+  if (await isDirectory(dir)) return { dir, cached: true }
+  await mkdir(request.stageDir, { recursive: true })
+  await removeLeftovers(request.stageDir)
+  const work = await mkdtemp(join(request.stageDir, ".making-"))
+  try {
+    await request.make(work)
+    await rename(work, dir)
+  } catch (thrown) {
+    await rm(work, { recursive: true, force: true })
+    throw thrown
+  }
+  return { dir, cached: false }
+}
+
+/** A build that was killed could not remove its folder; the build lock says that nobody else uses it. */
+async function removeLeftovers(stageDir: string): Promise<void> {
+  const names = await readdir(stageDir)
+  for (const name of names.filter((name) => name.startsWith(".making-"))) {
+    await rm(join(stageDir, name), { recursive: true, force: true })
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return false
+    throw thrown
+  }
+}
+
+/** The key of a stage: a hash of everything that its result depends on. */
+export function stageKey(inputs: unknown): string {
+  return createHash("sha256").update(canonicalJson(inputs)).digest("hex")
+}
+
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    part !== null && typeof part === "object" && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([left], [right]) => (left < right ? -1 : 1)))
+      : part,
+  )
+}

@@ -1,0 +1,76 @@
+/** Runs the stages of one build: each shown, timed, logged, and taken from the cache when nothing changed. */
+
+import { mkdir, rm } from "node:fs/promises"
+import { join } from "node:path"
+import type { Home } from "../contract/home.ts"
+import type { Progress } from "../contract/progress.ts"
+import { cachedStage, stageKey } from "./stage-cache.ts"
+
+export interface StageRow {
+  readonly stage: string
+  readonly seconds: number
+  readonly cached: boolean
+}
+
+export interface BuildContext {
+  readonly home: Home
+  readonly progress: Progress
+  readonly signal: AbortSignal
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/** What a stage needs to start processes. */
+export interface Runner {
+  readonly logFile: string
+  readonly signal: AbortSignal
+}
+
+export interface StageCall {
+  readonly name: string
+  readonly title: string
+  /** Everything that the result depends on. */
+  readonly inputs: unknown
+  /** Fills an empty folder. */
+  readonly make: (dir: string) => Promise<void>
+  /** The folder of all results, by default one of the cache. */
+  readonly stageDir?: string
+}
+
+export interface Stages {
+  readonly runner: Runner
+  readonly rows: readonly StageRow[]
+  /** Gives the folder of the stage's result; made if it is new. */
+  stage(request: StageCall): Promise<string>
+  /** A step that is always done. */
+  plain<Result>(name: string, title: string, work: () => Promise<Result>): Promise<Result>
+}
+
+/** `name` names the log of the build, in the cache. */
+export async function openStages(context: BuildContext, name: string): Promise<Stages> {
+  const logFile = join(context.home.cache, "logs", `${name}.log`)
+  await mkdir(join(context.home.cache, "logs"), { recursive: true })
+  await rm(logFile, { force: true })
+  const rows: StageRow[] = []
+  const timed = async <Result>(stage: string, work: () => Promise<{ result: Result; cached: boolean }>) => {
+    const startedAtMs = context.now()
+    context.signal.throwIfAborted()
+    const { result, cached } = await work()
+    rows.push({ stage, seconds: (context.now() - startedAtMs) / 1000, cached })
+    return result
+  }
+  return {
+    rows,
+    runner: { logFile, signal: context.signal },
+    stage: ({ name: stage, title, inputs, make, stageDir = join(context.home.cache, stage) }) =>
+      timed(stage, () =>
+        context.progress.step(title, async (note) => {
+          const { dir, cached } = await cachedStage({ stageDir, key: stageKey(inputs), make })
+          if (cached) note("cached")
+          return { result: dir, cached }
+        }),
+      ),
+    plain: (stage, title, work) =>
+      timed(stage, async () => ({ result: await context.progress.step(title, work), cached: false })),
+  }
+}

@@ -1,0 +1,113 @@
+/** A root file system in memory: entries by absolute path, read from and written to tar archives. */
+
+import { createReadStream, createWriteStream } from "node:fs"
+import { buffer } from "node:stream/consumers"
+import { pipeline } from "node:stream/promises"
+import { extract, type Header, pack } from "tar-stream"
+import { Fault } from "../contract/fault.ts"
+
+/** Bytes in memory, or a file of the cache for what is large. */
+export type Content =
+  | { readonly bytes: Buffer; readonly sizeBytes: number }
+  | { readonly file: string; readonly sizeBytes: number }
+
+export type TreeEntry =
+  | { readonly kind: "directory"; readonly mode: number; readonly uid: number; readonly gid: number }
+  | {
+      readonly kind: "file"
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+      readonly content: Content
+    }
+  | { readonly kind: "link"; readonly target: string }
+
+/** Keys are absolute paths without a slash at the end; the root is not among them. */
+export type Tree = Map<string, TreeEntry>
+
+/** Reads an archive; entries that `skip` names are not kept. Devices are left out: /dev is the kernel's. */
+export async function readTree(
+  tar: string,
+  skip: (path: string, sizeBytes: number) => boolean,
+): Promise<Tree> {
+  const tree: Tree = new Map()
+  const reader = extract()
+  const reading = pipeline(createReadStream(tar), reader)
+  for await (const entry of reader) {
+    const path = absolutePath(entry.header.name)
+    if (path === "/" || skip(path, entry.header.size ?? 0)) entry.resume()
+    else {
+      const made = toEntry(entry.header, await buffer(entry), tree)
+      if (made) tree.set(path, made)
+    }
+  }
+  await reading
+  return tree
+}
+
+function toEntry(header: Header, bytes: Buffer, tree: Tree): TreeEntry | null {
+  const owner = { mode: (header.mode ?? 0) & 0o7777, uid: header.uid ?? 0, gid: header.gid ?? 0 }
+  switch (header.type) {
+    case "directory":
+      return { kind: "directory", ...owner }
+    case "file":
+    case "contiguous-file":
+      return { kind: "file", ...owner, content: { bytes, sizeBytes: bytes.length } }
+    case "symlink":
+      return { kind: "link", target: header.linkname ?? "" }
+    case "link":
+      return tree.get(absolutePath(header.linkname ?? "")) ?? null
+    default:
+      return null
+  }
+}
+
+function absolutePath(name: string): string {
+  return `/${name.replace(/^\.?\/*/, "").replace(/\/+$/, "")}`
+}
+
+/** Writes the tree sorted by path with one fixed time; the same tree gives the same bytes. */
+export async function writeTree(tree: Tree, tar: string): Promise<void> {
+  const writer = pack()
+  const writing = pipeline(writer, createWriteStream(tar))
+  const filling = fill(tree, writer)
+  await Promise.all([writing, filling])
+}
+
+async function fill(tree: Tree, writer: ReturnType<typeof pack>): Promise<void> {
+  const mtime = new Date(0)
+  writer.entry({ name: "./", type: "directory", mode: 0o755, uid: 0, gid: 0, mtime })
+  for (const [path, entry] of [...tree].sort(([left], [right]) => (left < right ? -1 : 1))) {
+    const name = `.${path}`
+    if (entry.kind === "directory") {
+      writer.entry({
+        name: `${name}/`,
+        type: "directory",
+        mode: entry.mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        mtime,
+      })
+    } else if (entry.kind === "link") {
+      writer.entry({ name, type: "symlink", linkname: entry.target, mode: 0o777, uid: 0, gid: 0, mtime })
+    } else await writeFile(writer, name, entry, mtime)
+  }
+  writer.finalize()
+}
+
+async function writeFile(
+  writer: ReturnType<typeof pack>,
+  name: string,
+  entry: Extract<TreeEntry, { kind: "file" }>,
+  mtime: Date,
+): Promise<void> {
+  const { content, mode, uid, gid } = entry
+  const header = { name, type: "file", size: content.sizeBytes, mode, uid, gid, mtime } as const
+  const sink = writer.entry(header)
+  const source = "bytes" in content ? [content.bytes] : createReadStream(content.file)
+  try {
+    await pipeline(source, sink)
+  } catch (cause) {
+    throw new Fault("seal/unwritable", `${name} could not be written into the archive`, { cause })
+  }
+}

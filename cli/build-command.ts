@@ -1,0 +1,53 @@
+/** `stereo build IMAGE`: makes an image, or the part of it that changed. */
+
+import type { Command } from "commander"
+import { type BuildReport, buildImage } from "../builder/build.ts"
+import type { CliContext } from "./context.ts"
+
+export function addBuildCommand(program: Command, context: CliContext): void {
+  program
+    .command("build")
+    .description("build an image: what did not change since the last build comes from the cache")
+    .argument("<image>", "a folder of images/ with an image.toml")
+    .option("--json", "print the report as JSON")
+    .addHelpText("after", "\nExample:\n  $ stereo build coder")
+    .action(async (image: string, options: { json?: boolean }) => {
+      const { home, progress, signal, now, projectDir } = context
+      const report = await buildImage(projectDir, image, { home, progress, signal, now })
+      context.print(options.json ? `${JSON.stringify(toJson(report), null, 2)}\n` : describe(report))
+    })
+}
+
+function toJson({ image, stages, sealed }: BuildReport) {
+  return {
+    name: image.name,
+    digest: image.digest,
+    dir: image.dir,
+    plan: image.manifest.plan,
+    root_hash: image.manifest.verity.root_hash,
+    size_bytes: image.sizeBytes,
+    files: image.manifest.files,
+    stages,
+    sealed,
+  }
+}
+
+function describe({ image, stages, sealed }: BuildReport): string {
+  const rows = stages.map(({ stage, seconds, cached }) => {
+    return `  ${stage.padEnd(16)}${seconds.toFixed(1).padStart(7)} s${cached ? "  cached" : ""}`
+  })
+  const { kernel, initramfs, root } = image.manifest.files
+  const files = [kernel, initramfs, root].map(({ name, size_bytes }) => `${name} ${mebibytes(size_bytes)}`)
+  const pruned = sealed.pruned.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  return [
+    `${image.name} ${image.digest.slice(0, 12)}  ${mebibytes(image.sizeBytes)}: ${files.join(", ")}`,
+    `pruned ${mebibytes(pruned)} of Debian; ${sealed.unprivileged.length} files lost a setuid or setgid bit`,
+    ...rows,
+    `in ${image.dir}`,
+    "",
+  ].join("\n")
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1_048_576).toFixed(1)} MiB`
+}
