@@ -15,6 +15,8 @@ export const machineRecord = z.strictObject({
   runId: z.string().regex(/^[0-9a-z]{26}$/),
   image: z.strictObject({ name: z.string(), plan: sha256Hex, rootHash: sha256Hex, dir: z.string() }),
   accelerator: z.enum(["kvm", "tcg"]),
+  /** What holds a hostile guest inside QEMU: `none` under TCG, for which QEMU promises no isolation. */
+  isolation: z.enum(["hardware", "none"]).optional(),
   /** `starting` until the guest agent is ready; what is really alive is read from the processes. */
   state: z.enum(["starting", "running", "failed", "stopped"]),
   /** Why it failed, with the stage. */

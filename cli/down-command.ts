@@ -1,0 +1,37 @@
+/** `stereo down`: ends machines and keeps their disks and logs. */
+
+import { type Command, InvalidArgumentError } from "commander"
+import { readRecord } from "../machine/record-store.ts"
+import { stopMachine } from "../machine/stop.ts"
+import { sweepMachines } from "../machine/sweep.ts"
+import type { CliContext } from "./context.ts"
+import { findHost } from "./ensure-host.ts"
+
+export function addDownCommand(program: Command, context: CliContext): void {
+  program
+    .command("down")
+    .description("power machines off; `stereo up --name NAME` starts one again with its disk")
+    .argument("<machine...>")
+    .option("--timeout <seconds>", "how long the guest may take before it is cut off", parseSeconds, 20)
+    .addHelpText("after", "\nExample:\n  $ stereo down demo --timeout 5")
+    .action((machines: string[], options: { timeout: number }) => down(context, machines, options.timeout))
+}
+
+async function down(context: CliContext, machines: readonly string[], seconds: number): Promise<void> {
+  const { home, now, progress, signal } = context
+  await sweepMachines(home, now())
+  using host = await findHost(context)
+  for (const machine of machines) {
+    const record = await readRecord(home, machine)
+    await progress.step(`Stop ${machine}`, async (note) => {
+      const report = await stopMachine({ home, record, host, timeoutMs: seconds * 1000, signal })
+      note([report.how, ...report.remarks].join("; "))
+    })
+  }
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (Number.isFinite(seconds) && seconds >= 0 && seconds <= 3600) return seconds
+  throw new InvalidArgumentError("Expected seconds between 0 and 3600.")
+}

@@ -1,0 +1,90 @@
+/** Finds the host service, or starts it in a session of its own and waits until it answers. */
+
+import { spawn } from "node:child_process"
+import { closeSync, mkdirSync, openSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
+import { Fault } from "../contract/fault.ts"
+import { type HostClient, openHostClient } from "../machine/host-client.ts"
+import { readTailText } from "../machine/read-tail-text.ts"
+import type { CliContext } from "./context.ts"
+
+const DEADLINE_MS = 20_000
+
+/** Fault: `host/not-started`, with the last lines of its log. The caller disposes the client. */
+export async function ensureHost(context: CliContext): Promise<HostClient> {
+  const found = await findHost(context)
+  if (found !== null) return found
+  return context.progress.step("Host service", async (note) => {
+    const host = await startHost(context)
+    note(`started, log in ${context.home.hostLog}`)
+    return host
+  })
+}
+
+/** The host service if it answers; null if it does not run. */
+export async function findHost(context: CliContext): Promise<HostClient | null> {
+  const host = openHostClient(context.home.hostSocket)
+  if (await answers(host, context.signal)) return host
+  host[Symbol.dispose]()
+  return null
+}
+
+async function answers(host: HostClient, signal: AbortSignal): Promise<boolean> {
+  try {
+    await host.health(AbortSignal.any([signal, AbortSignal.timeout(2000)]))
+    return true
+  } catch (thrown) {
+    if (signal.aborted) throw signal.reason
+    if (thrown instanceof Fault && thrown.code === "host/bad-answer") throw thrown
+    return false
+  }
+}
+
+async function startHost(context: CliContext): Promise<HostClient> {
+  const child = spawnHost(context)
+  const host = openHostClient(context.home.hostSocket)
+  const deadlineMs = context.now() + DEADLINE_MS
+  while (!(await answers(host, context.signal))) {
+    // another command may have started one at the same moment: then ours ends, and that one answers
+    const ended = child.exitCode !== null || child.signalCode !== null
+    const late = context.now() > deadlineMs
+    if (late || (ended && !(await answersSoon(host, context)))) {
+      host[Symbol.dispose]()
+      throw await notStarted(context, late ? `it did not answer in ${DEADLINE_MS / 1000} s` : "it ended")
+    }
+    await delay(50)
+  }
+  return host
+}
+
+async function answersSoon(host: HostClient, context: CliContext): Promise<boolean> {
+  await delay(1000)
+  return answers(host, context.signal)
+}
+
+function spawnHost(context: CliContext) {
+  const { hostLog } = context.home
+  mkdirSync(dirname(hostLog), { recursive: true, mode: 0o700 })
+  const log = openSync(hostLog, "a", 0o600)
+  const main = join(context.projectDir, "cli", "main.ts")
+  const child = spawn(process.execPath, [...process.execArgv, main, "host"], {
+    cwd: "/",
+    detached: true,
+    // it reads credentials and STEREO_HOME there
+    env: { ...context.environment, STEREO_HOME: context.home.root },
+    stdio: ["ignore", log, log],
+  })
+  closeSync(log)
+  child.unref()
+  return child
+}
+
+async function notStarted(context: CliContext, what: string): Promise<Fault> {
+  const lines = (await readTailText(context.home.hostLog, 4096)).trimEnd().split("\n").slice(-8)
+  return new Fault(
+    "host/not-started",
+    [`the host service did not start: ${what}`, ...lines.map((line) => `  ${line}`)].join("\n"),
+    { hint: `run \`stereo host\` to see it start; its log is ${context.home.hostLog}` },
+  )
+}

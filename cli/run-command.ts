@@ -1,0 +1,60 @@
+/** `stereo run`: one command in a machine of its own, which is gone afterwards. */
+
+import { type Command, Option } from "commander"
+import { executeCommand } from "../machine/execute.ts"
+import { launchMachine } from "../machine/launch.ts"
+import { removeMachine } from "../machine/remove.ts"
+import { sweepMachines } from "../machine/sweep.ts"
+import { openCommandStreams } from "./command-streams.ts"
+import type { CliContext } from "./context.ts"
+import { ensureHost } from "./ensure-host.ts"
+
+interface RunOptions {
+  readonly image?: string
+  readonly name?: string
+  readonly team?: string
+  readonly project?: string
+  readonly card?: string
+  readonly user: "agent" | "root"
+  readonly tty?: boolean
+}
+
+export function addRunCommand(program: Command, context: CliContext): void {
+  program
+    .command("run")
+    .description("start a machine, run one command in it, and remove the machine")
+    .argument("<command...>", "the command and its arguments, after --")
+    .option("--image <name>", "the image (default: the card's, or base)")
+    .option("--name <name>", "the machine's name (default: a new one)")
+    .option("--team <name>", "who pays")
+    .option("--project <name>", "for what")
+    .option("--card <path>", "path of a jcard.toml")
+    .addOption(new Option("--user <name>", "who runs it").choices(["agent", "root"]).default("agent"))
+    .option("-t, --tty", "give it a terminal")
+    .addHelpText(
+      "after",
+      [
+        "\nOnly the command's output is on standard output; the exit code is the command's.",
+        "\nExample:\n  $ stereo run --image coder -- claude -p 'what is in this folder?'",
+      ].join("\n"),
+    )
+    .action((command: string[], options: RunOptions) => run(context, command, options))
+}
+
+async function run(context: CliContext, command: readonly string[], options: RunOptions): Promise<void> {
+  const { home, projectDir, progress, now, signal } = context
+  await sweepMachines(home, now())
+  using host = await ensureHost(context)
+  const { image, card, user, tty, ...asked } = options
+  const { record } = await launchMachine({
+    ...{ home, projectDir, host, asked, ephemeral: true, progress, now, signal },
+    ...(image === undefined ? {} : { image }),
+    ...(card === undefined ? {} : { card }),
+  })
+  try {
+    using streams = openCommandStreams(context, tty === true)
+    context.exitWith(await executeCommand({ host, record, user, command, streams, signal }))
+  } finally {
+    await removeMachine({ home, name: record.name, host, force: true })
+  }
+}

@@ -1,0 +1,67 @@
+/** `stereo up`: starts a machine and leaves it running. */
+
+import type { Command } from "commander"
+import { type LaunchedMachine, launchMachine } from "../machine/launch.ts"
+import { sweepMachines } from "../machine/sweep.ts"
+import type { CliContext } from "./context.ts"
+import { ensureHost } from "./ensure-host.ts"
+
+interface UpOptions {
+  readonly image?: string
+  readonly name?: string
+  readonly team?: string
+  readonly project?: string
+  readonly json?: boolean
+}
+
+export function addUpCommand(program: Command, context: CliContext): void {
+  program
+    .command("up")
+    .description("start a machine, and wait until it is ready; one that was stopped keeps its disk")
+    .argument("[card]", "path of a jcard.toml")
+    .option("--image <name>", "the image (default: the card's, or base)")
+    .option("--name <name>", "the machine's name (default: the card's, or a new one)")
+    .option("--team <name>", "who pays")
+    .option("--project <name>", "for what")
+    .option("--json", "print what was started as JSON")
+    .addHelpText("after", "\nExamples:\n  $ stereo up --image coder --name demo\n  $ stereo up jcard.toml")
+    .action((card: string | undefined, options: UpOptions) => up(context, card, options))
+}
+
+async function up(context: CliContext, card: string | undefined, options: UpOptions): Promise<void> {
+  const { home, projectDir, progress, now, signal } = context
+  await sweepMachines(home, now())
+  using host = await ensureHost(context)
+  const { image, json, ...asked } = options
+  const launched = await launchMachine({
+    ...{ home, projectDir, host, asked, ephemeral: false, progress, now, signal },
+    ...(image === undefined ? {} : { image }),
+    ...(card === undefined ? {} : { card }),
+  })
+  context.print(json ? `${JSON.stringify(toJson(launched), null, 2)}\n` : `${launched.record.name}\n`)
+  process.stderr.write(describe(launched))
+}
+
+function toJson({ record, report, accelerator, prepareMs, bootMs }: LaunchedMachine) {
+  return {
+    name: record.name,
+    runId: record.runId,
+    image: record.image.name,
+    accelerator: record.accelerator,
+    acceleratorReason: accelerator.reason,
+    isolation: record.isolation,
+    prepareMs,
+    bootMs,
+    guestUptimeMs: report.health.uptimeMs,
+  }
+}
+
+function describe({ record, prepareMs, bootMs }: LaunchedMachine): string {
+  const seconds = (bootMs / 1000).toFixed(1)
+  const lines = [`${record.name} is ready: ${prepareMs} ms of preparation, ${seconds} s of boot`]
+  if (record.isolation === "none") {
+    lines.push("  it runs under TCG, for which QEMU promises no isolation; `stereo doctor` says why")
+  }
+  lines.push(`  try: stereo exec ${record.name} -- id`, "")
+  return lines.join("\n")
+}

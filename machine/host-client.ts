@@ -1,0 +1,154 @@
+/** Speaks contract/host-api.ts to the host service: HTTP/2 on its unix socket, answers checked, errors as Fault. */
+
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type IncomingHttpHeaders,
+} from "node:http2"
+import { connect as connectSocket } from "node:net"
+import type { Duplex } from "node:stream"
+import { text } from "node:stream/consumers"
+import type { z } from "zod"
+import { Fault, reasonOf } from "../contract/fault.ts"
+import {
+  type HostHealth,
+  hostError,
+  hostHealth,
+  type ReadyReport,
+  readyReport,
+} from "../contract/host-api.ts"
+
+export interface HostClient extends Disposable {
+  health(signal: AbortSignal): Promise<HostHealth>
+  /** Settles once the machine's egress socket is listened on. */
+  attach(name: string, signal: AbortSignal): Promise<void>
+  /** Waits until the guest has its identity; a fault says what the host was still waiting for. */
+  ready(name: string, timeoutMs: number, signal: AbortSignal): Promise<ReadyReport>
+  /** A stream that is the guest's `sshd -i`. */
+  openSsh(name: string, signal: AbortSignal): Promise<Duplex>
+  /** Asks the guest to power off; it is still going down when this settles. */
+  shutdown(name: string, signal: AbortSignal): Promise<void>
+  detach(name: string, signal: AbortSignal): Promise<void>
+}
+
+interface Answer {
+  readonly stream: ClientHttp2Stream
+  readonly status: number
+}
+
+/** Room for data on its way, so that the round trips of an emulated guest do not bound the throughput. */
+const WINDOW_BYTES = 4 * 1024 * 1024
+
+/** Connects on first use. Faults: `host/unreachable`, `host/bad-answer`, and whatever code the host gives. */
+export function openHostClient(socketPath: string): HostClient {
+  const session = lazySession(socketPath)
+  const call = (method: string, path: string, signal: AbortSignal) =>
+    request(session.get(), { method, path, signal })
+  const done = async (method: string, path: string, signal: AbortSignal) => {
+    const answer = await call(method, path, signal)
+    answer.stream.end()
+    await readBody(answer)
+  }
+  return {
+    health: async (signal) => parse(await call("GET", "/health", signal), hostHealth),
+    attach: (name, signal) => done("POST", `/machines/${name}/attach`, signal),
+    ready: async (name, timeoutMs, signal) =>
+      parse(await call("GET", `/machines/${name}/ready?timeout_ms=${timeoutMs}`, signal), readyReport),
+    openSsh: async (name, signal) => {
+      const answer = await call("POST", `/machines/${name}/control/ssh`, signal)
+      if (answer.status !== 200) throw await readError(answer)
+      return answer.stream
+    },
+    shutdown: (name, signal) => done("POST", `/machines/${name}/control/shutdown`, signal),
+    detach: (name, signal) => done("POST", `/machines/${name}/detach`, signal),
+    [Symbol.dispose]: () => session.close(),
+  }
+}
+
+function lazySession(socketPath: string) {
+  let session: ClientHttp2Session | null = null
+  return {
+    get: () => {
+      if (session !== null && !session.closed && !session.destroyed) return session
+      const opened = connect("http://stereo", {
+        createConnection: () => connectSocket(socketPath),
+        settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+      })
+      opened.once("connect", () => opened.setLocalWindowSize(WINDOW_BYTES))
+      // each open request fails with the same error and reports it; this keeps it from ending the process
+      opened.on("error", () => opened.destroy())
+      session = opened
+      return opened
+    },
+    close: () => session?.destroy(),
+  }
+}
+
+interface Call {
+  readonly method: string
+  readonly path: string
+  readonly signal: AbortSignal
+}
+
+function request(session: ClientHttp2Session, call: Call): Promise<Answer> {
+  const stream = session.request(
+    { ":method": call.method, ":path": call.path },
+    { endStream: call.method === "GET" },
+  )
+  // only until the answer begins: what is done with a stream after that is its reader's business
+  const abort = () => stream.destroy()
+  call.signal.addEventListener("abort", abort, { once: true })
+  if (call.signal.aborted) abort()
+  return new Promise((settle, reject) => {
+    const fail = (thrown: unknown) => {
+      if (call.signal.aborted) return reject(call.signal.reason)
+      reject(
+        new Fault("host/unreachable", `the host service did not answer ${call.path}: ${reasonOf(thrown)}`, {
+          hint: "`stereo doctor` shows whether it runs; its log is host/host.log in STEREO_HOME",
+          cause: thrown,
+        }),
+      )
+    }
+    stream.on("error", fail)
+    stream.once("close", () => fail("the connection ended"))
+    stream.once("response", (headers: IncomingHttpHeaders) => {
+      call.signal.removeEventListener("abort", abort)
+      settle({ stream, status: Number(headers[constants.HTTP2_HEADER_STATUS]) })
+    })
+  })
+}
+
+async function parse<Shape extends z.ZodType>(answer: Answer, shape: Shape): Promise<z.infer<Shape>> {
+  const parsed = shape.safeParse(JSON.parse(await readBody(answer)))
+  if (parsed.success) return parsed.data
+  throw badAnswer(parsed.error.issues[0]?.message ?? "not understood")
+}
+
+async function readBody(answer: Answer): Promise<string> {
+  if (answer.status < 200 || answer.status > 299) throw await readError(answer)
+  return text(answer.stream)
+}
+
+async function readError(answer: Answer): Promise<Fault> {
+  const body = await text(answer.stream)
+  const parsed = hostError.safeParse(parseJson(body))
+  if (!parsed.success) return badAnswer(`status ${answer.status} with ${JSON.stringify(body.slice(0, 200))}`)
+  const { code, message, hint } = parsed.data.error
+  return new Fault(code, message, hint === null ? {} : { hint })
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch (thrown) {
+    return `not JSON: ${reasonOf(thrown)}`
+  }
+}
+
+function badAnswer(what: string): Fault {
+  return new Fault("host/bad-answer", `the host service gave an answer that was not expected: ${what}`, {
+    hint: "another version of it may still run; `stereo host stop`, then try again",
+  })
+}

@@ -1,0 +1,42 @@
+/** Processes by id and start time, so that a reused id is never taken for the process that was meant. */
+
+import { readFileSync } from "node:fs"
+import { setTimeout as delay } from "node:timers/promises"
+import { Fault } from "../contract/fault.ts"
+import type { ProcessRef } from "../contract/machine-record.ts"
+
+/** The living process with this id; null if there is none (a zombie is none). */
+export function readProcessRef(pid: number): ProcessRef | null {
+  const stat = readStat(pid)
+  if (stat === null) return null
+  // the second field may hold blanks and brackets; the third follows its last bracket
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  const startTicks = fields[19]
+  return fields[0] === "Z" || fields[0] === "X" || startTicks === undefined ? null : { pid, startTicks }
+}
+
+export function isAlive(ref: ProcessRef): boolean {
+  return readProcessRef(ref.pid)?.startTicks === ref.startTicks
+}
+
+/** Sends SIGKILL to exactly this process, and waits until it is gone. */
+export async function killProcess(ref: ProcessRef): Promise<void> {
+  for (let attempt = 0; attempt < 250 && isAlive(ref); attempt += 1) {
+    if (attempt === 0) process.kill(ref.pid, "SIGKILL")
+    await delay(20)
+  }
+  if (isAlive(ref))
+    throw new Fault("machine/will-not-die", `process ${ref.pid} is still there 5 s after SIGKILL`, {
+      hint: "it hangs in the kernel; look at /proc/PID/stack and dmesg",
+    })
+}
+
+function readStat(pid: number): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "latin1")
+  } catch (thrown) {
+    // ENOENT: no such process; ESRCH: it went while being read
+    if (thrown instanceof Error && /ENOENT|ESRCH/.test(thrown.message)) return null
+    throw thrown
+  }
+}
