@@ -7,7 +7,14 @@ import { Fault, reasonOf } from "../contract/fault.ts"
 import { homeLayout } from "../contract/home.ts"
 import { addBuildCommand } from "./build-command.ts"
 import type { CliContext } from "./context.ts"
+import { addDownCommand } from "./down-command.ts"
+import { addExecCommand } from "./exec-command.ts"
+import { addLogsCommand } from "./logs-command.ts"
+import { addLsCommand } from "./ls-command.ts"
 import { terminalProgress } from "./progress.ts"
+import { addRmCommand } from "./rm-command.ts"
+import { addRunCommand } from "./run-command.ts"
+import { addUpCommand } from "./up-command.ts"
 
 const context = readContext()
 const program = new Command("stereo")
@@ -17,6 +24,13 @@ const program = new Command("stereo")
   .exitOverride()
 
 addBuildCommand(program, context)
+addUpCommand(program, context)
+addLsCommand(program, context)
+addExecCommand(program, context)
+addLogsCommand(program, context)
+addDownCommand(program, context)
+addRmCommand(program, context)
+addRunCommand(program, context)
 
 await run(program)
 
