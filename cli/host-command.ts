@@ -1,0 +1,82 @@
+/** `stereo host`: runs the host service in the foreground, and ends one that runs. */
+
+import { existsSync } from "node:fs"
+import { connect } from "node:http2"
+import { createConnection } from "node:net"
+import { join } from "node:path"
+import type { Command } from "commander"
+import { Fault } from "../contract/fault.ts"
+import { openHost } from "../host-proxy/open-host.ts"
+import type { CliContext } from "./context.ts"
+
+const EXAMPLES = `
+Runs until Ctrl-C or SIGTERM; 'up' and 'run' start one when none is running. Real credentials are read
+from host.toml in STEREO_HOME (mode 0600), then from the environment:
+
+  [providers.anthropic]
+  key = "sk-ant-…"
+  upstream = "http://127.0.0.1:9999"   # optional: a corporate proxy or a fake
+
+Examples:
+  $ stereo host
+  $ stereo host stop`
+
+export function addHostCommand(program: Command, context: CliContext): void {
+  const host = program
+    .command("host")
+    .description("run the host service: decides, forwards, records and prices each call")
+    .addHelpText("after", EXAMPLES)
+    .action(() => runHost(context))
+  host
+    .command("stop")
+    .description("end the host service of this user")
+    .addHelpText("after", "\nExample:\n  $ stereo host stop")
+    .action(() => stopHost(context))
+}
+
+async function runHost(context: CliContext): Promise<void> {
+  const { home, now, signal } = context
+  const log = (line: string) => context.print(`${new Date(now()).toISOString()} ${printable(line)}\n`)
+  await using host = await openHost({
+    home,
+    policiesDir: join(context.projectDir, "policies"),
+    environment: context.environment,
+    version: "0.1.0",
+    pid: process.pid,
+    now,
+    log,
+  })
+  log(`host service ready on ${home.hostSocket}, process ${process.pid}`)
+  await Promise.race([host.stopAsked, aborted(signal)])
+  log("host service ends")
+}
+
+async function stopHost(context: CliContext): Promise<void> {
+  const path = context.home.hostSocket
+  if (!existsSync(path)) throw notRunning(path)
+  const session = connect("http://host", { createConnection: () => createConnection(path) })
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  session.on("error", () => reject(notRunning(path)))
+  session.once("close", () => resolve())
+  const stream = session.request({ ":method": "POST", ":path": "/stop" })
+  stream.on("error", reject)
+  stream.resume().end()
+  await promise
+  context.print("the host service has ended\n")
+}
+
+function notRunning(path: string): Fault {
+  return new Fault("host/not-running", `no host service listens on ${path}`, {
+    hint: "stereo host starts one",
+  })
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
+}
+
+/** Guest text in a log line stays on its line and out of the terminal's hands. */
+function printable(line: string): string {
+  return line.replace(/[^\x20-\x7e\xa0-\u{10ffff}]/gu, "?").slice(0, 2000)
+}

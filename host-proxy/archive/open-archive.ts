@@ -1,0 +1,140 @@
+/** The append-only record: one writer, which makes each exchange durable before its answer may end. */
+
+import { mkdir } from "node:fs/promises"
+import { join } from "node:path"
+import { Fault, reasonOf } from "../../contract/fault.ts"
+import type { AnswerHead, ExchangeEnd, ExchangeOpening, ExchangeRouting, Log } from "../exchange.ts"
+import { storeBlob } from "./blobs.ts"
+import { type ArchiveDatabase, openForWriting } from "./database.ts"
+import { maskHeaders, maskTarget } from "./mask.ts"
+import { type Recovery, recoverSpool, rowOf } from "./recover.ts"
+import type { ExchangeRow } from "./schema.ts"
+import {
+  BodySpool,
+  removeSpool,
+  type SpoolHead,
+  type SpoolPaths,
+  spoolPaths,
+  writeSpoolHead,
+} from "./spool.ts"
+
+export interface OpenExchange {
+  readonly id: string
+  readonly request: BodySpool
+  readonly response: BodySpool
+  route(routing: ExchangeRouting): void
+  answer(head: AnswerHead): void
+  /** Makes blobs and row durable; only then may the guest see the end of its answer. The first call decides. */
+  seal(end: ExchangeEnd): Promise<ExchangeRow>
+}
+
+export interface Archive extends AsyncDisposable {
+  readonly database: ArchiveDatabase
+  readonly blobsDir: string
+  /** Exchanges that a crash had cut and that this start has recovered. */
+  readonly recovered: readonly ExchangeRow[]
+  /** Fault `archive/unavailable` when nothing can be recorded: then nothing may be called. */
+  begin(opening: ExchangeOpening): Promise<OpenExchange>
+}
+
+export async function openArchive(dir: string, nowMs: number, log: Log): Promise<Archive> {
+  const blobsDir = join(dir, "blobs")
+  const spoolDir = join(dir, "spool")
+  for (const folder of [dir, blobsDir, spoolDir]) await mkdir(folder, { recursive: true, mode: 0o700 })
+  const database = openForWriting(join(dir, "archive.db"))
+  const recovery = { database, blobsDir, spoolDir, nowMs, log }
+  const recovered = await recoverSpool(recovery)
+  const store: Store = { database, blobsDir, spoolDir, unsealed: new Set() }
+  return {
+    database,
+    blobsDir,
+    recovered,
+    async begin(opening) {
+      try {
+        await resealFailed(store, { ...recovery, nowMs: opening.startedAtMs })
+        return await beginExchange(store, opening)
+      } catch (thrown) {
+        throw new Fault("archive/unavailable", `nothing can be recorded: ${reasonOf(thrown)}`, {
+          cause: thrown,
+        })
+      }
+    },
+    [Symbol.asyncDispose]: () => database.destroy(),
+  }
+}
+
+interface Store {
+  readonly database: ArchiveDatabase
+  readonly blobsDir: string
+  readonly spoolDir: string
+  /** Exchanges whose sealing failed; nothing new begins before they are durable. */
+  readonly unsealed: Set<string>
+}
+
+async function resealFailed(store: Store, recovery: Recovery): Promise<void> {
+  if (store.unsealed.size === 0) return
+  await recoverSpool(recovery, store.unsealed)
+  store.unsealed.clear()
+}
+
+async function beginExchange(store: Store, opening: ExchangeOpening): Promise<OpenExchange> {
+  const paths = spoolPaths(store.spoolDir, opening.id)
+  let head: SpoolHead = { opening: maskOpening(opening), routing: null, answer: null }
+  await store.database.selectFrom("exchanges").select("id").limit(1).execute()
+  writeSpoolHead(paths, head)
+  const request = new BodySpool(paths.request)
+  const response = new BodySpool(paths.response)
+  let sealed: Promise<ExchangeRow> | null = null
+  const update = (change: Partial<SpoolHead>) => {
+    head = { ...head, ...change }
+    writeSpoolHead(paths, head)
+  }
+  return {
+    id: opening.id,
+    request,
+    response,
+    route: (routing) => update({ routing }),
+    answer: (answer) => update({ answer: { ...answer, headers: maskHeaders(answer.headers) } }),
+    seal(end) {
+      sealed ??= sealExchange(store, { head, paths, request, response }, end)
+      return sealed
+    },
+  }
+}
+
+interface Unsealed {
+  readonly head: SpoolHead
+  readonly paths: SpoolPaths
+  readonly request: BodySpool
+  readonly response: BodySpool
+}
+
+async function sealExchange(store: Store, open: Unsealed, end: ExchangeEnd): Promise<ExchangeRow> {
+  try {
+    return await makeDurable(store, open, end)
+  } catch (thrown) {
+    store.unsealed.add(open.head.opening.id)
+    throw new Fault("archive/unavailable", `the exchange cannot be recorded: ${reasonOf(thrown)}`, {
+      cause: thrown,
+    })
+  }
+}
+
+async function makeDurable(store: Store, open: Unsealed, end: ExchangeEnd): Promise<ExchangeRow> {
+  const request = open.request.finish()
+  const response = open.response.finish()
+  await storeBlob(store.blobsDir, request.sha256, open.paths.request)
+  await storeBlob(store.blobsDir, response.sha256, open.paths.response)
+  const row = rowOf(open.head, { request, response }, end)
+  await store.database.insertInto("exchanges").values(row).execute()
+  await removeSpool(open.paths)
+  return row
+}
+
+function maskOpening(opening: ExchangeOpening): ExchangeOpening {
+  const { head } = opening
+  return {
+    ...opening,
+    head: { ...head, target: maskTarget(head.target), headers: maskHeaders(head.headers) },
+  }
+}

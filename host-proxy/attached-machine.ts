@@ -1,0 +1,88 @@
+/** One machine as the host service serves it: its three sockets, its policy, its place in the archive. */
+
+import { randomBytes } from "node:crypto"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import type { GuestIdentity } from "../contract/control.ts"
+import { Fault, reasonOf } from "../contract/fault.ts"
+import type { MachineHome } from "../contract/home.ts"
+import { type MachineRecord, machineRecord } from "../contract/machine-record.ts"
+import type { Envelope } from "../contract/uplink.ts"
+import { appendEnvelopes, compareAccounts } from "./archive/envelopes.ts"
+import { carryCall, type Gateway } from "./gateway.ts"
+import { type ControlLink, openControlLink } from "./guest/control-link.ts"
+import { openEgressListener } from "./guest/egress-listener.ts"
+import { openUplinkLink } from "./guest/uplink-link.ts"
+import { readEgressSets } from "./policy/read-egress-sets.ts"
+
+export interface AttachedMachine extends AsyncDisposable {
+  readonly record: MachineRecord
+  readonly control: ControlLink
+}
+
+/** Serves a machine until it is disposed of. */
+export async function attachMachine(
+  gateway: Gateway,
+  policiesDir: string,
+  home: MachineHome,
+  record: MachineRecord,
+): Promise<AttachedMachine> {
+  const log = (line: string) => gateway.log(`${record.name}: ${line}`)
+  const policy = await readEgressSets(join(policiesDir, "egress"), record.egressSets)
+  if (policy.kind === "broken") log(`${policy.rule}: ${policy.reason}; nothing may leave`)
+  const { name: machine, runId, team, project, placeholders } = record
+  const known = { caller: { machine, runId, team, project }, policy, placeholders }
+  const egress = await openEgressListener(home.egressSocket, {
+    log,
+    onCall: (stream) => carryCall(gateway, known, stream),
+  })
+  const identity = () => identityOf(record, gateway)
+  const control = openControlLink({ socketPath: home.controlSocket, identity, now: gateway.now, log })
+  const onEnvelopes = (batch: readonly Envelope[]) => keepEnvelopes(gateway, runId, batch)
+  const uplink = openUplinkLink({ socketPath: home.uplinkSocket, onEnvelopes, log })
+  return {
+    record,
+    control,
+    async [Symbol.asyncDispose]() {
+      for (const part of [egress, control, uplink]) await part[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** `machine.json` as the launcher wrote it. Faults: `host/no-machine`, `host/bad-record`. */
+export async function readMachineRecord(home: MachineHome): Promise<MachineRecord> {
+  let text: string
+  try {
+    text = await readFile(home.record, "utf8")
+  } catch (thrown) {
+    throw new Fault("host/no-machine", `${home.record} cannot be read: ${reasonOf(thrown)}`, {
+      cause: thrown,
+    })
+  }
+  try {
+    return machineRecord.parse(JSON.parse(text))
+  } catch (thrown) {
+    throw new Fault("host/bad-record", `${home.record}: ${reasonOf(thrown)}`, { cause: thrown })
+  }
+}
+
+async function keepEnvelopes(gateway: Gateway, runId: string, batch: readonly Envelope[]): Promise<void> {
+  const { database } = gateway.archive
+  await appendEnvelopes(database, runId, batch, gateway.now())
+  for (const one of batch) await compareAccounts(database, runId, one.id, gateway.now())
+}
+
+function identityOf(record: MachineRecord, gateway: Gateway): GuestIdentity {
+  const placeholders = gateway.sources.definitions.flatMap(({ name, placeholder }) => {
+    const issued = record.placeholders[name]
+    return issued === undefined ? [] : [[placeholder.environment, issued]]
+  })
+  return {
+    name: record.name,
+    runId: record.runId,
+    epochMs: gateway.now(),
+    entropyHex: randomBytes(64).toString("hex"),
+    env: { ...record.env, ...Object.fromEntries(placeholders) },
+    ssh: { authorizedKey: record.ssh.clientPublicKey, hostPrivateKey: record.ssh.hostPrivateKey },
+  }
+}

@@ -1,0 +1,169 @@
+/** The host's end of a machine's control wire: waits for the guest, tells it who it is, relays requests to it. */
+
+import { once } from "node:events"
+import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2"
+import { createConnection } from "node:net"
+import { setTimeout as delay } from "node:timers/promises"
+import { type GuestHealth, type GuestIdentity, guestHealth } from "../../contract/control.ts"
+import { reasonOf } from "../../contract/fault.ts"
+import type { ReadyReport } from "../../contract/host-api.ts"
+import type { Log } from "../exchange.ts"
+import { askGuest } from "./ask-guest.ts"
+
+export interface ControlOptions {
+  readonly socketPath: string
+  /** A new identity for each time that a guest has none. */
+  readonly identity: () => GuestIdentity
+  readonly now: () => number
+  readonly log: Log
+}
+
+export interface ControlLink extends AsyncDisposable {
+  /** Resolves once the guest has its identity, its firewall and its proxy; rejects when `signal` aborts. */
+  ready(signal: AbortSignal): Promise<ReadyReport>
+  /** The session with the guest; null while there is none that has answered. */
+  session(): ClientHttp2Session | null
+}
+
+const RETRY_MS = 150
+/** A guest may take long to boot; what was sent meanwhile waits in the port. */
+const FIRST_ANSWER_MS = 20_000
+const ANSWER_MS = 20_000
+const PING_EVERY_MS = 5_000
+
+export function openControlLink(options: ControlOptions): ControlLink {
+  const ended = new AbortController()
+  const state = new LinkState(options.now())
+  const done = runLink(options, state, ended.signal)
+  return {
+    ready: (signal) => state.whenReady(AbortSignal.any([signal, ended.signal])),
+    session: () => state.session,
+    async [Symbol.asyncDispose]() {
+      ended.abort(new Error("the machine was detached"))
+      state.session?.destroy()
+      await done
+    },
+  }
+}
+
+class LinkState {
+  readonly attachedAtMs: number
+  session: ClientHttp2Session | null = null
+  /** What the link is waiting for, for the message of a time-out. */
+  waitingFor = "the control socket"
+  controlMs: number | null = null
+  #report: ReadyReport | null = null
+  readonly #waiting = new Set<(report: ReadyReport) => void>()
+
+  constructor(attachedAtMs: number) {
+    this.attachedAtMs = attachedAtMs
+  }
+
+  settle(report: ReadyReport): void {
+    this.#report = report
+    for (const resolve of this.#waiting) resolve(report)
+    this.#waiting.clear()
+  }
+
+  /** A guest that went away is not ready until it has answered again. */
+  lose(): void {
+    this.session = null
+    this.#report = null
+  }
+
+  whenReady(signal: AbortSignal): Promise<ReadyReport> {
+    if (this.#report) return Promise.resolve(this.#report)
+    return new Promise((resolve, reject) => {
+      const give = (report: ReadyReport) => resolve(report)
+      const abort = () => {
+        this.#waiting.delete(give)
+        reject(new Error(`still waiting for ${this.waitingFor}`))
+      }
+      this.#waiting.add(give)
+      if (signal.aborted) abort()
+      else signal.addEventListener("abort", abort, { once: true })
+    })
+  }
+}
+
+async function runLink(options: ControlOptions, state: LinkState, ended: AbortSignal): Promise<void> {
+  while (!ended.aborted) {
+    try {
+      await serveOnce(options, state, ended)
+    } catch (thrown) {
+      if (!ended.aborted && state.waitingFor !== "the control socket") {
+        options.log(`control: ${reasonOf(thrown)}, while waiting for ${state.waitingFor}`)
+      }
+    }
+    state.lose()
+    await delay(RETRY_MS, null, { signal: ended }).catch(() => null) // aborted: the loop's condition ends it
+  }
+}
+
+/** One connection from its opening to its end. */
+async function serveOnce(options: ControlOptions, state: LinkState, ended: AbortSignal): Promise<void> {
+  state.waitingFor = "the control socket"
+  const socket = createConnection(options.socketPath)
+  await once(socket, "connect", { signal: ended })
+  const session = connectHttp2("http://guest", { createConnection: () => socket, maxSessionMemory: 64 })
+  session.on("error", (failure) => options.log(`control: ${failure.message}`))
+  const closed = new AbortController()
+  session.once("close", () => closed.abort(new Error("the guest closed the control wire")))
+  session.once("goaway", () => session.destroy())
+  const signal = AbortSignal.any([ended, closed.signal])
+  try {
+    await greetGuest(session, options, state, signal)
+    await keepAlive(session, signal)
+  } finally {
+    session.destroy()
+    socket.destroy()
+  }
+}
+
+async function greetGuest(
+  session: ClientHttp2Session,
+  options: ControlOptions,
+  state: LinkState,
+  signal: AbortSignal,
+): Promise<void> {
+  state.waitingFor = "the guest agent's first answer"
+  let health = await readHealth(session, FIRST_ANSWER_MS, signal)
+  state.controlMs ??= options.now() - state.attachedAtMs
+  if (!health.identified) {
+    state.waitingFor = "the guest agent to take its identity"
+    const identity = { body: JSON.stringify(options.identity()), timeoutMs: ANSWER_MS, signal }
+    await askGuest(session, { method: "PUT", path: "/identity", ...identity })
+  }
+  while (!health.identified || !health.firewall || !health.capture) {
+    state.waitingFor = describeMissing(health)
+    await delay(RETRY_MS, null, { signal })
+    health = await readHealth(session, ANSWER_MS, signal)
+  }
+  state.session = session
+  const readyMs = options.now() - state.attachedAtMs
+  state.settle({ health, controlMs: state.controlMs, readyMs })
+  state.waitingFor = "nothing"
+}
+
+function describeMissing(health: GuestHealth): string {
+  if (!health.identified) return "the guest agent to take its identity"
+  return health.firewall ? "the guest's capture proxy" : "the guest's firewall rules"
+}
+
+async function readHealth(
+  session: ClientHttp2Session,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<GuestHealth> {
+  const text = await askGuest(session, { method: "GET", path: "/health", timeoutMs, signal })
+  return guestHealth.parse(JSON.parse(text))
+}
+
+/** A guest that restarts does not close the port on the host's side: only silence tells. */
+async function keepAlive(session: ClientHttp2Session, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await delay(PING_EVERY_MS, null, { signal })
+    const health = await readHealth(session, ANSWER_MS, signal)
+    if (!health.identified) throw new Error("the guest agent has restarted and lost its identity")
+  }
+}

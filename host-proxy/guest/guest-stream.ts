@@ -1,0 +1,91 @@
+/** One request of a guest as the spine uses it: its head, its body, and the answer's chunks one by one. */
+
+import { once } from "node:events"
+import { constants, type ServerHttp2Stream } from "node:http2"
+import { refusalBody } from "../../contract/verdict.ts"
+import { VERDICT_HEADER } from "../../contract/wire.ts"
+import type { HeaderList, Refusal } from "../exchange.ts"
+import { type ReadHead, readHead } from "./read-head.ts"
+import type { RawHeaders } from "./serve-session.ts"
+
+/** A guest that sends nothing for so long while it uploads has gone. */
+const UPLOAD_IDLE_MS = 60_000
+
+/** Forbidden in HTTP/2 or decided by this hop. */
+const NOT_FOR_GUESTS = new Set(
+  "connection keep-alive proxy-connection transfer-encoding upgrade trailer http2-settings".split(" "),
+)
+
+export class GuestStream {
+  readonly read: ReadHead
+  readonly hasBody: boolean
+  readonly #stream: ServerHttp2Stream
+  readonly #gone = new AbortController()
+
+  constructor(stream: ServerHttp2Stream, rawHeaders: RawHeaders) {
+    this.#stream = stream
+    this.read = readHead(rawHeaders)
+    this.hasBody = !stream.endAfterHeaders && this.read.head.method !== "CONNECT"
+    // 'close' comes last, whatever ended the stream; after an orderly end it aborts nothing that matters
+    stream.once("close", () => this.#gone.abort(new Error("the guest closed the stream")))
+    stream.once("aborted", () => this.#gone.abort(new Error("the guest aborted the stream")))
+  }
+
+  /** Aborted when the guest has gone. */
+  get signal(): AbortSignal {
+    return this.#gone.signal
+  }
+
+  /** The body as it comes, with back-pressure through HTTP/2's windows. */
+  async *body(): AsyncGenerator<Buffer> {
+    this.#stream.setTimeout(UPLOAD_IDLE_MS, () => this.cut())
+    try {
+      yield* this.#stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer> // no encoding is set
+    } finally {
+      this.#stream.setTimeout(0)
+    }
+  }
+
+  respond(status: number, headers: HeaderList, options: { readonly endStream: boolean }): void {
+    const flat = headers.filter(([name]) => !NOT_FOR_GUESTS.has(name) && !name.startsWith("stereo-")).flat()
+    this.#stream.respond([":status", String(status), ...flat], options)
+  }
+
+  /** Resolves when the next chunk may come. */
+  async write(chunk: Buffer): Promise<void> {
+    if (this.#gone.signal.aborted) throw this.#gone.signal.reason
+    if (!this.#stream.write(chunk)) await once(this.#stream, "drain", { signal: this.#gone.signal })
+  }
+
+  end(last?: Buffer): void {
+    if (last) this.#stream.end(last)
+    else this.#stream.end()
+  }
+
+  /** Ends the stream so that the guest cannot take what came for the whole. */
+  cut(): void {
+    if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
+
+  /** The whole answer of stereo's own; the rest of an upload is not waited for. */
+  refuse(status: number, rule: string, body: Buffer): void {
+    if (this.#gone.signal.aborted || this.#stream.headersSent) {
+      this.cut()
+      return
+    }
+    const headers = ["content-type", "application/json", "content-length", String(body.length)]
+    this.#stream.respond([":status", String(status), ...headers, VERDICT_HEADER, rule])
+    this.#stream.end(body)
+    this.#stream.resume()
+    this.#stream.once("finish", () => {
+      if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    })
+  }
+}
+
+/** The body of a structured refusal. */
+export function renderRefusal(refusal: Refusal, exchange: string): Buffer {
+  const { rule, reason, hint } = refusal
+  const error = { type: "stereo_refused" as const, rule, message: reason, hint, exchange }
+  return Buffer.from(`${JSON.stringify(refusalBody.parse({ error }))}\n`)
+}

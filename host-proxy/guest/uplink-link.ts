@@ -1,0 +1,116 @@
+/** The host's end of a machine's uplink: the guest is the client and sends envelopes, which are acknowledged. */
+
+import { once } from "node:events"
+import type { ServerHttp2Stream } from "node:http2"
+import { createConnection } from "node:net"
+import { setTimeout as delay } from "node:timers/promises"
+import { reasonOf } from "../../contract/fault.ts"
+import { type Envelope, envelopeBatch } from "../../contract/uplink.ts"
+import type { Log } from "../exchange.ts"
+import { awaitPreface } from "./await-preface.ts"
+import { type RawHeaders, serveSession } from "./serve-session.ts"
+
+export interface UplinkOptions {
+  readonly socketPath: string
+  /** Resolves when the envelopes are durable. */
+  readonly onEnvelopes: (batch: readonly Envelope[]) => Promise<void>
+  readonly log: Log
+}
+
+const RETRY_MS = 250
+const MAX_BATCH_BYTES = 4 * 1024 * 1024
+
+export function openUplinkLink(options: UplinkOptions): AsyncDisposable {
+  const ended = new AbortController()
+  const done = runUplink(options, ended.signal)
+  return {
+    async [Symbol.asyncDispose]() {
+      ended.abort(new Error("the machine was detached"))
+      await done
+    },
+  }
+}
+
+async function runUplink(options: UplinkOptions, ended: AbortSignal): Promise<void> {
+  let connected = false
+  while (!ended.aborted) {
+    try {
+      connected = false
+      const socket = createConnection(options.socketPath)
+      await once(socket, "connect", { signal: ended })
+      connected = true
+      await serveUplink(socket, options, ended)
+    } catch (thrown) {
+      // before the first connection: QEMU does not listen yet
+      if (connected && !ended.aborted) options.log(`uplink: ${reasonOf(thrown)}`)
+    }
+    await delay(RETRY_MS, null, { signal: ended }).catch(() => null) // aborted: the loop's condition ends it
+  }
+}
+
+async function serveUplink(
+  socket: ReturnType<typeof createConnection>,
+  options: UplinkOptions,
+  ended: AbortSignal,
+): Promise<void> {
+  socket.on("error", (failure) => options.log(`uplink: ${failure.message}`))
+  const close = () => socket.destroy()
+  ended.addEventListener("abort", close, { once: true })
+  try {
+    if (!(await awaitPreface(socket))) return
+    serveSession(socket, {
+      log: (line) => options.log(`uplink ${line}`),
+      onRequest: (stream, rawHeaders) => answerUplink(stream, rawHeaders, options),
+    })
+    if (!socket.destroyed) await once(socket, "close")
+  } finally {
+    ended.removeEventListener("abort", close)
+    socket.destroy()
+  }
+}
+
+async function answerUplink(
+  stream: ServerHttp2Stream,
+  rawHeaders: RawHeaders,
+  options: UplinkOptions,
+): Promise<void> {
+  const asked = `${pseudo(rawHeaders, ":method")} ${pseudo(rawHeaders, ":path")}`
+  if (asked !== "POST /envelopes") return refuse(stream, 404, "POST /envelopes is all that is taken here")
+  const text = await readBounded(stream)
+  if (text === null) return refuse(stream, 413, `a batch is at most ${MAX_BATCH_BYTES} bytes`)
+  const batch = parseBatch(text)
+  if ("wrong" in batch) return refuse(stream, 400, batch.wrong)
+  await options.onEnvelopes(batch.envelopes)
+  stream.respond({ ":status": 204 }, { endStream: true })
+}
+
+function parseBatch(text: string): { readonly envelopes: readonly Envelope[] } | { readonly wrong: string } {
+  try {
+    return { envelopes: envelopeBatch.parse(JSON.parse(text)) }
+  } catch (thrown) {
+    return { wrong: reasonOf(thrown).slice(0, 1000) }
+  }
+}
+
+async function readBounded(stream: ServerHttp2Stream): Promise<string | null> {
+  const parts: Buffer[] = []
+  let sizeBytes = 0
+  const chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer> // no encoding is set
+  for await (const chunk of chunks) {
+    sizeBytes += chunk.length
+    if (sizeBytes > MAX_BATCH_BYTES) return null
+    parts.push(chunk)
+  }
+  return Buffer.concat(parts).toString("utf8")
+}
+
+function refuse(stream: ServerHttp2Stream, status: number, message: string): void {
+  stream.respond({ ":status": status, "content-type": "text/plain" })
+  stream.end(`${message}\n`)
+  stream.resume()
+}
+
+function pseudo(rawHeaders: RawHeaders, name: string): string {
+  const index = rawHeaders.indexOf(name)
+  return index % 2 === 0 ? (rawHeaders[index + 1] ?? "") : ""
+}

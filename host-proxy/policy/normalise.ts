@@ -1,0 +1,98 @@
+/** Turns the wire's scheme, authority and target into the one spelling that rules are written in, or refuses. */
+
+import { isIP } from "node:net"
+import type { EgressRequest } from "../../contract/verdict.ts"
+import type { GuestHead, Refusal } from "../exchange.ts"
+
+export type Normalised = { readonly request: EgressRequest } | { readonly refusal: Refusal }
+
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+/** The last label of any spelling of an IPv4 address: a resolver would read it as a number. */
+const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/
+const AUTHORITY = /^([^:@]+)(?::(\d{1,5}))?$/
+/** `/ \ . NUL` spelled in percent, once or twice: what a server might decode into another path. */
+const ENCODED_GAMES = /%(?:25)*(?:2e|2f|5c|00)/i
+
+/** One EgressRequest for each way of saying it; whatever could be read in two ways is refused. */
+export function normaliseRequest(head: GuestHead): Normalised {
+  if (head.scheme !== "https" && head.scheme !== "http") {
+    return refuse("egress/scheme", `the scheme ${quote(head.scheme)} is not http or https`)
+  }
+  const place = normaliseAuthority(head.authority, head.scheme === "https" ? 443 : 80)
+  if ("refusal" in place) return place
+  const claimed = contradiction(head, place.host)
+  if (claimed) return { refusal: claimed }
+  const path = head.target.split("?", 1)[0] ?? ""
+  const wrong = describeBadTarget(head.target, path)
+  if (wrong) return refuse("egress/bad-path", wrong)
+  return { request: { scheme: head.scheme, ...place, method: head.method, path } }
+}
+
+type Place = { readonly host: string; readonly port: number }
+
+/** Host and port of an authority such as `api.example.com:443`. */
+export function normaliseAuthority(authority: string, defaultPort: number): Place | { refusal: Refusal } {
+  if (authority.includes("[") || isIP(authority) === 6 || authority.split(":").length > 2) {
+    return refuse("egress/ip-literal", `${quote(authority)} names an address, not a host`)
+  }
+  const parts = AUTHORITY.exec(authority)
+  if (!parts) return refuse("egress/bad-host", `${quote(authority)} is not host or host:port`)
+  const port = parts[2] === undefined ? defaultPort : Number(parts[2])
+  if (port < 1 || port > 65535) return refuse("egress/bad-host", `${port} is not a port`)
+  const host = (parts[1] ?? "").toLowerCase()
+  const labels = host.split(".")
+  if (NUMERIC.test(labels.at(-1) ?? "") || (labels.at(-1) === "" && NUMERIC.test(labels.at(-2) ?? ""))) {
+    return refuse("egress/ip-literal", `${quote(authority)} can be read as an address`)
+  }
+  if (host.length > 253 || labels.length < 2 || !labels.every((label) => LABEL.test(label))) {
+    return refuse(
+      "egress/bad-host",
+      `${quote(host)} is not a full lower-case host name without a trailing dot`,
+    )
+  }
+  return { host, port }
+}
+
+function contradiction(head: GuestHead, host: string): Refusal | null {
+  const sni = head.claims.sni
+  if (sni !== null && sni.toLowerCase() !== host) {
+    return refusal("egress/sni-mismatch", `the TLS handshake named ${quote(sni)}, the request ${quote(host)}`)
+  }
+  const hosts = head.headers.filter(([name]) => name === "host")
+  const other = hosts.find(([, value]) => value.toLowerCase() !== head.authority.toLowerCase())
+  if (hosts.length < 2 && !other) return null
+  return refusal(
+    "egress/host-mismatch",
+    `the Host header differs from the authority ${quote(head.authority)}`,
+  )
+}
+
+function describeBadTarget(target: string, path: string): string | null {
+  if (!target.startsWith("/")) return `the target ${quote(target)} does not begin with a slash`
+  if (!/^[!-~]+$/.test(target) || /[\\#"<>^`{|}]/.test(path)) {
+    return `the target ${quote(target)} holds characters that a URL may not`
+  }
+  if (ENCODED_GAMES.test(path)) return `the path ${quote(path)} holds an encoded dot, slash, backslash or NUL`
+  if (/%(?![0-9a-f]{2})/i.test(path)) return `the path ${quote(path)} holds a broken percent escape`
+  if (/\/\.{1,2}(?:\/|;|$)|\/\//.test(path)) return `the path ${quote(path)} holds a dot or empty segment`
+  return null
+}
+
+function refuse(rule: string, reason: string): { readonly refusal: Refusal } {
+  return { refusal: refusal(rule, reason) }
+}
+
+function refusal(rule: string, reason: string): Refusal {
+  const hint = "send the request again in its plain form: https://host.example.com/path"
+  return {
+    status: rule === "egress/ip-literal" || rule.endsWith("-mismatch") ? 403 : 400,
+    rule,
+    reason,
+    hint,
+  }
+}
+
+/** Guest text for a message: bounded, printable. */
+function quote(text: string): string {
+  return JSON.stringify(text.slice(0, 120).replace(/[^\x20-\x7e]/g, "?"))
+}

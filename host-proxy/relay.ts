@@ -1,0 +1,111 @@
+/** The part of the spine that moves bytes: request up, answer down, each chunk archived before it is passed on. */
+
+import { reasonOf } from "../contract/fault.ts"
+import type { OpenExchange } from "./archive/open-archive.ts"
+import type { ExchangeEnd, Outcome, Refusal } from "./exchange.ts"
+import type { Gateway, refuseCall } from "./gateway.ts"
+import type { GuestStream } from "./guest/guest-stream.ts"
+import { LeakError, openLeakScan } from "./provider/leak-scan.ts"
+import { explainFailure, type UpstreamAnswer } from "./provider/outbound.ts"
+import type { Route } from "./provider/route.ts"
+
+/** The largest request body that leaves a machine. */
+export const MAX_REQUEST_BYTES = 64 * 1024 * 1024
+
+export interface Relay {
+  readonly gateway: Gateway
+  readonly guest: GuestStream
+  readonly exchange: OpenExchange
+  readonly route: Route
+  readonly refuse: typeof refuseCall
+}
+
+export async function relayAnswer(relay: Relay): Promise<void> {
+  const { gateway, guest, exchange, route } = relay
+  let answer: UpstreamAnswer
+  try {
+    const body = guest.hasBody ? recordUpload(guest, exchange) : null
+    answer = await gateway.outbound.send(route, body, guest.signal)
+  } catch (thrown) {
+    if (guest.signal.aborted) return seal(relay, "client-aborted", null)
+    return relay.refuse(gateway, guest, exchange, refusalFor(thrown, route))
+  }
+  exchange.answer({ status: answer.status, headers: answer.headers, firstByteAtMs: gateway.now() })
+  try {
+    await passDown(relay, answer)
+  } catch (thrown) {
+    // a guest that left is the reason for whatever else went wrong
+    const gone = guest.signal.aborted
+    guest.cut()
+    answer.body.destroy()
+    await seal(relay, gone ? "client-aborted" : "upstream-failed", gone ? null : reasonOf(thrown))
+    if (thrown instanceof LeakError) gateway.log(`exchange ${exchange.id}: ${thrown.message}; it was cut`)
+  }
+}
+
+class UploadTooLarge extends Error {}
+
+async function* recordUpload(guest: GuestStream, exchange: OpenExchange): AsyncGenerator<Buffer> {
+  for await (const chunk of guest.body()) {
+    if (exchange.request.sizeBytes + chunk.length > MAX_REQUEST_BYTES) throw new UploadTooLarge()
+    exchange.request.append(chunk)
+    yield chunk
+  }
+}
+
+/** Every chunk as it came; the last one and the end only when the record is durable. */
+async function passDown(relay: Relay, answer: UpstreamAnswer): Promise<void> {
+  const { guest, exchange, route } = relay
+  const scan = route.secret === null ? null : openLeakScan(route.secret, answer.headers)
+  const expected = expectedBytes(route, answer)
+  if (expected === 0) return endWithoutBody(relay, answer)
+  guest.respond(answer.status, answer.headers, { endStream: false })
+  let last: Buffer | undefined
+  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    for (const free of scan ? await scan.pass(chunk) : [chunk]) {
+      exchange.response.append(free)
+      // a client that counts bytes takes the last one for the end, so that one waits for the disk
+      if (exchange.response.sizeBytes === expected) last = free
+      else await guest.write(free)
+    }
+  }
+  const held = Buffer.concat([...(last ? [last] : []), ...recordHeld(relay, scan?.finish() ?? [])])
+  await seal(relay, "complete", null)
+  guest.end(held.length > 0 ? held : undefined)
+}
+
+function recordHeld(relay: Relay, held: readonly Buffer[]): readonly Buffer[] {
+  for (const chunk of held) relay.exchange.response.append(chunk)
+  return held
+}
+
+async function endWithoutBody(relay: Relay, answer: UpstreamAnswer): Promise<void> {
+  for await (const _none of answer.body) {
+    // an upstream that sends a body where none may be is not to be believed
+    throw new Error("the upstream sent a body where none was announced")
+  }
+  await seal(relay, "complete", null)
+  relay.guest.respond(answer.status, answer.headers, { endStream: true })
+}
+
+/** How many bytes the head announces; null when only the end tells. */
+function expectedBytes(route: Route, answer: UpstreamAnswer): number | null {
+  if (route.method === "HEAD" || answer.status === 204 || answer.status === 304) return 0
+  const length = answer.headers.find(([name]) => name === "content-length")?.[1]
+  return length !== undefined && /^\d+$/.test(length) ? Number(length) : null
+}
+
+async function seal(relay: Relay, outcome: Outcome, upstreamError: string | null): Promise<void> {
+  const end: ExchangeEnd = { outcome, upstreamError, endedAtMs: relay.gateway.now() }
+  await relay.exchange.seal(end)
+}
+
+function refusalFor(thrown: unknown, route: Route): Refusal {
+  if (!(thrown instanceof UploadTooLarge)) return explainFailure(thrown, route)
+  return {
+    status: 413,
+    rule: "egress/body-too-large",
+    reason: `the request's body is larger than ${MAX_REQUEST_BYTES / 1024 / 1024} MiB`,
+    hint: "send less at once",
+  }
+}

@@ -1,0 +1,177 @@
+/** A stand-in for QEMU and the guest: an HTTP/2 client on egress.sock, servers of the control and uplink ports. */
+
+import { createHash } from "node:crypto"
+import { once } from "node:events"
+import { type ClientHttp2Session, connect, performServerHandshake, type ServerHttp2Stream } from "node:http2"
+import { createConnection, createServer, type Socket } from "node:net"
+import type { MachineHome } from "../../contract/home.ts"
+import type { Envelope } from "../../contract/uplink.ts"
+
+export interface GuestRequest {
+  readonly method?: string
+  readonly scheme?: string
+  readonly authority: string
+  readonly path?: string
+  readonly headers?: Readonly<Record<string, string | string[]>>
+  readonly body?: Buffer | string
+}
+
+export interface GuestAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Buffer
+  readonly sha256: string
+  /** The answer's end came in good order. */
+  readonly complete: boolean
+}
+
+/** The guest's one connection on the egress wire. */
+export async function openGuestEgress(socketPath: string): Promise<GuestEgress> {
+  const session = connect("http://gateway", { createConnection: () => createConnection(socketPath) })
+  session.on("error", () => session.destroy())
+  await once(session, "connect")
+  return new GuestEgress(session)
+}
+
+export class GuestEgress implements Disposable {
+  readonly session: ClientHttp2Session
+
+  constructor(session: ClientHttp2Session) {
+    this.session = session
+  }
+
+  /** Sends a request; `onChunk` sees the answer's chunks and may return false to cut the stream. */
+  send(request: GuestRequest, onChunk: (chunk: Buffer) => boolean = () => true): Promise<GuestAnswer> {
+    const { promise, resolve, reject } = Promise.withResolvers<GuestAnswer>()
+    const stream = this.session.request({
+      ":method": request.method ?? "POST",
+      ...(request.method === "CONNECT"
+        ? {}
+        : { ":scheme": request.scheme ?? "https", ":path": request.path ?? "/" }),
+      ":authority": request.authority,
+      ...request.headers,
+    })
+    const parts: Buffer[] = []
+    let head: Record<string, string | string[] | undefined> = {}
+    let complete = false
+    stream.on("response", (headers) => {
+      head = Object.fromEntries(Object.entries(headers)) as typeof head // only :status is a number
+    })
+    stream.on("data", (chunk: Buffer) => {
+      parts.push(chunk)
+      if (!onChunk(chunk)) stream.close(8)
+    })
+    stream.on("end", () => {
+      complete = stream.rstCode === 0
+    })
+    stream.on("error", (failure) => {
+      if (head[":status"] === undefined) reject(failure)
+    })
+    stream.on("close", () => {
+      const body = Buffer.concat(parts)
+      const sha256 = createHash("sha256").update(body).digest("hex")
+      resolve({
+        status: Number(head[":status"]),
+        headers: head,
+        body,
+        sha256,
+        complete: complete && stream.rstCode === 0,
+      })
+    })
+    stream.end(request.body)
+    return promise
+  }
+
+  [Symbol.dispose](): void {
+    this.session.destroy()
+  }
+}
+
+/** The guest's agent: answers the control wire as a server on what QEMU would listen on. */
+export async function openGuestControl(home: MachineHome): Promise<GuestControl> {
+  const identities: unknown[] = []
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on("error", () => socket.destroy())
+    socket.on("close", () => sockets.delete(socket))
+    const session = performServerHandshake(socket)
+    session.on("error", () => session.destroy())
+    session.on("stream", (stream, headers) => void answerControl(stream, headers, identities))
+  })
+  server.listen(home.controlSocket)
+  await once(server, "listening")
+  return {
+    identities,
+    dropConnections: () => {
+      for (const socket of sockets) socket.destroy()
+    },
+    async [Symbol.asyncDispose]() {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+      await once(server, "close")
+    },
+  }
+}
+
+export interface GuestControl extends AsyncDisposable {
+  /** Every identity that was put. */
+  readonly identities: readonly unknown[]
+  dropConnections(): void
+}
+
+async function answerControl(
+  stream: ServerHttp2Stream,
+  headers: Readonly<Record<string, unknown>>,
+  identities: unknown[],
+): Promise<void> {
+  stream.on("error", () => stream.close())
+  const asked = `${headers[":method"]} ${headers[":path"]}`
+  if (asked === "POST /echo") {
+    stream.respond({ ":status": 200 })
+    stream.pipe(stream)
+    return
+  }
+  const parts: Buffer[] = []
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) parts.push(chunk as Buffer)
+  if (asked === "PUT /identity") {
+    identities.push(JSON.parse(Buffer.concat(parts).toString("utf8")))
+    stream.respond({ ":status": 204 }, { endStream: true })
+  } else if (asked === "GET /health") {
+    const identified = identities.length > 0
+    stream.respond({ ":status": 200, "content-type": "application/json" })
+    stream.end(
+      JSON.stringify({ bootId: "fake-boot", uptimeMs: 1, firewall: true, capture: true, identified }),
+    )
+  } else {
+    stream.respond({ ":status": 404 }, { endStream: true })
+  }
+}
+
+/** The guest's agent as the uplink's client, behind the socket that QEMU would listen on. */
+export async function openGuestUplink(home: MachineHome): Promise<GuestUplink> {
+  const server = createServer()
+  server.listen(home.uplinkSocket)
+  await once(server, "listening")
+  return {
+    async deliver(batch) {
+      const [socket] = (await once(server, "connection")) as [Socket]
+      const session = connect("http://host", { createConnection: () => socket })
+      session.on("error", () => session.destroy())
+      const stream = session.request({ ":method": "POST", ":path": "/envelopes" })
+      stream.end(JSON.stringify(batch))
+      const [headers] = await once(stream, "response")
+      session.destroy()
+      return Number(headers[":status"])
+    },
+    async [Symbol.asyncDispose]() {
+      server.close()
+      await once(server, "close")
+    },
+  }
+}
+
+export interface GuestUplink extends AsyncDisposable {
+  /** Waits for the host's next connection, sends one batch over it, and gives the answer's status. */
+  deliver(batch: readonly Envelope[]): Promise<number>
+}

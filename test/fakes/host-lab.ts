@@ -1,0 +1,72 @@
+/** A host service over a temporary home with one machine that no QEMU runs: the whole second wall, no VM. */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { type Home, homeLayout, type MachineHome, machineLayout } from "../../contract/home.ts"
+import { newIdentifier } from "../../contract/identifier.ts"
+import type { MachineRecord } from "../../contract/machine-record.ts"
+import { projectDir } from "../rules/sources.ts"
+
+/** What the provider knows; must never be seen anywhere else. */
+export const REAL_KEY = "sk-ant-real-0123456789abcdefghijklmnopqrstuvwxyz"
+export const PLACEHOLDER = "sk-ant-api03-stereo-placeholder-of-this-machine"
+export const OPENAI_REAL_KEY = "sk-proj-real-abcdefghijklmnopqrstuvwxyz0123456789"
+export const OPENAI_PLACEHOLDER = "sk-proj-stereo-placeholder-of-this-machine"
+
+export interface HostLab extends Disposable {
+  readonly home: Home
+  readonly machine: MachineHome
+  readonly record: MachineRecord
+  readonly policiesDir: string
+}
+
+export interface LabOptions {
+  /** The fake provider's address, for both providers. */
+  readonly upstream: string
+  readonly egressSets?: readonly string[]
+  /** More of host.toml. */
+  readonly hostConfig?: string
+}
+
+/** Makes home, host.toml and machine.json. */
+export function openHostLab(options: LabOptions): HostLab {
+  const root = mkdtempSync(join(tmpdir(), "stereo-lab-"))
+  const home = homeLayout(root)
+  const record = makeRecord(options.egressSets ?? ["anthropic", "openai"])
+  const machine = machineLayout(home, record.name)
+  mkdirSync(dirname(machine.egressSocket), { recursive: true, mode: 0o700 })
+  writeFileSync(machine.record, JSON.stringify(record), { mode: 0o600 })
+  const config = [
+    `[providers.anthropic]\nkey = "${REAL_KEY}"\nupstream = "${options.upstream}"`,
+    `[providers.openai]\nkey = "${OPENAI_REAL_KEY}"\nupstream = "${options.upstream}"`,
+    options.hostConfig ?? "",
+  ]
+  writeFileSync(home.hostConfig, config.join("\n\n"), { mode: 0o600 })
+  const policiesDir = join(projectDir, "policies")
+  return { home, machine, record, policiesDir, [Symbol.dispose]: () => rmSync(root, { recursive: true }) }
+}
+
+function makeRecord(egressSets: readonly string[]): MachineRecord {
+  const digest = "0".repeat(64)
+  return {
+    schema: 1,
+    name: "lab",
+    runId: newIdentifier(Date.now()),
+    image: { name: "base", plan: digest, rootHash: digest, dir: "/nowhere" },
+    accelerator: "tcg",
+    state: "running",
+    failure: null,
+    owner: null,
+    ephemeral: false,
+    qemu: null,
+    createdAt: new Date().toISOString(),
+    team: "research",
+    project: "first-light",
+    resources: { cpus: 1, memoryMib: 512, diskMib: 64 },
+    egressSets: [...egressSets],
+    env: { COLOUR: "green" },
+    placeholders: { anthropic: PLACEHOLDER, openai: OPENAI_PLACEHOLDER },
+    ssh: { clientPublicKey: "c", clientPrivateKey: "k", hostPublicKey: "h", hostPrivateKey: "p" },
+  }
+}
