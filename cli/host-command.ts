@@ -4,10 +4,15 @@ import { existsSync } from "node:fs"
 import { connect } from "node:http2"
 import { createConnection } from "node:net"
 import { join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
 import type { Command } from "commander"
-import { Fault } from "../contract/fault.ts"
-import { openHost } from "../host-proxy/open-host.ts"
+import { Fault, reasonOf } from "../contract/fault.ts"
+import type { Log } from "../host-proxy/exchange.ts"
+import { type Host, openHost } from "../host-proxy/open-host.ts"
+import { sweepMachines } from "../machine/sweep.ts"
 import type { CliContext } from "./context.ts"
+
+const SWEEP_EVERY_MS = 1500
 
 const EXAMPLES = `
 Runs until Ctrl-C or SIGTERM; 'up' and 'run' start one when none is running. Real credentials are read
@@ -47,8 +52,28 @@ async function runHost(context: CliContext): Promise<void> {
     log,
   })
   log(`host service ready on ${home.hostSocket}, process ${process.pid}`)
+  const ended = new AbortController()
+  const sweeping = sweepUntil(AbortSignal.any([signal, ended.signal]), context, host, log)
   await Promise.race([host.stopAsked, aborted(signal)])
+  ended.abort()
+  await sweeping
   log("host service ends")
+}
+
+/** Ends what outlived its owner, and lets go of machines whose QEMU has died. */
+async function sweepUntil(signal: AbortSignal, context: CliContext, host: Host, log: Log): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const { ended, removed } = await sweepMachines(context.home, context.now())
+      for (const name of [...ended, ...removed]) {
+        await host.detach(name)
+        log(`${name}: has ended`)
+      }
+    } catch (thrown) {
+      log(`sweep: ${reasonOf(thrown)}`)
+    }
+    await delay(SWEEP_EVERY_MS, null, { signal }).catch(() => null) // aborted: the loop's condition ends it
+  }
 }
 
 async function stopHost(context: CliContext): Promise<void> {

@@ -9,6 +9,7 @@ import { addBuildCommand } from "./build-command.ts"
 import type { CliContext } from "./context.ts"
 import { addDownCommand } from "./down-command.ts"
 import { addExecCommand } from "./exec-command.ts"
+import { addHostCommand } from "./host-command.ts"
 import { addLogsCommand } from "./logs-command.ts"
 import { addLsCommand } from "./ls-command.ts"
 import { terminalProgress } from "./progress.ts"
@@ -31,6 +32,7 @@ addLogsCommand(program, context)
 addDownCommand(program, context)
 addRmCommand(program, context)
 addRunCommand(program, context)
+addHostCommand(program, context)
 
 await run(program)
 

@@ -28,6 +28,8 @@ export interface HostOptions {
 }
 
 export interface Host extends AsyncDisposable {
+  /** Lets go of a machine that has ended. */
+  detach(name: string): Promise<void>
   /** Resolves when somebody asked for the end by `POST /stop`. */
   readonly stopAsked: Promise<void>
 }
@@ -51,7 +53,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const health = () => ({ pid: options.pid, version: options.version, startedAt, machines: machines.names() })
   socket.serve({ health, machines, stop: stop.resolve, log })
   const owned = parts.move()
-  return { stopAsked: stop.promise, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  const detach = (name: string) => machines.detach(name)
+  return { detach, stopAsked: stop.promise, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 /** The machines that are served; changes to one machine happen one after the other. */
