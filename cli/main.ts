@@ -7,6 +7,7 @@ import { Fault, reasonOf } from "../contract/fault.ts"
 import { homeLayout } from "../contract/home.ts"
 import { addBuildCommand } from "./build-command.ts"
 import type { CliContext } from "./context.ts"
+import { addDoctorCommand } from "./doctor-command.ts"
 import { addDownCommand } from "./down-command.ts"
 import { addExecCommand } from "./exec-command.ts"
 import { addHostCommand } from "./host-command.ts"
@@ -32,6 +33,7 @@ addLogsCommand(program, context)
 addDownCommand(program, context)
 addRmCommand(program, context)
 addRunCommand(program, context)
+addDoctorCommand(program, context)
 addHostCommand(program, context)
 
 await run(program)

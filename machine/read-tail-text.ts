@@ -30,6 +30,6 @@ export function printable(text: string): string {
   const ESC = String.fromCharCode(27)
   return text
     .replace(/\r\n?/g, "\n")
-    .replaceAll(new RegExp(`${ESC}\\[[0-9;?]*[ -/]*[@-~]|${ESC}[@-Z\\\\-_]`, "g"), "")
+    .replaceAll(new RegExp(`${ESC}\\[[0-?]*[ -/]*[@-~]|${ESC}[@-Z\\\\-_]`, "g"), "")
     .replace(/[^\n\t\x20-\x7e\u00a0-\u{10ffff}]/gu, "·")
 }

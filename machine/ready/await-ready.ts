@@ -54,7 +54,9 @@ async function explain(request: ReadyRequest, thrown: unknown): Promise<Fault> {
   })
 }
 
+/** Blank lines and the command line that the log begins with say nothing. */
 function lastLines(title: string, text: string, count: number): string[] {
-  const lines = text.trimEnd().split("\n").slice(-count)
-  return lines[0] === "" ? [`  (${title}: nothing)`] : lines.map((line) => `  ${title}: ${line}`)
+  const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("+ "))
+  if (lines.length === 0) return [`  (${title}: nothing)`]
+  return lines.slice(-count).map((line) => `  ${title}: ${line}`)
 }

@@ -1,0 +1,56 @@
+/** `stereo doctor`: what this host has and lacks, what that means, and what to type. */
+
+import { rm } from "node:fs/promises"
+import { styleText } from "node:util"
+import type { Command } from "commander"
+import type { Finding } from "../machine/doctor/finding.ts"
+import { examineHost } from "../machine/examine-host.ts"
+import type { CliContext } from "./context.ts"
+import { findHost } from "./ensure-host.ts"
+
+interface DoctorOptions {
+  readonly json?: boolean
+  readonly probe?: boolean
+}
+
+export function addDoctorCommand(program: Command, context: CliContext): void {
+  program
+    .command("doctor")
+    .description("show what this host has and lacks, what that means, and what to type")
+    .option("--json", "print as JSON")
+    .option("--probe", "try the accelerator again instead of using what was found since the host booted")
+    .addHelpText(
+      "after",
+      "\nThe exit code is 1 when something is missing without which machines or builds cannot work.\n\nExample:\n  $ stereo doctor",
+    )
+    .action((options: DoctorOptions) => doctor(context, options))
+}
+
+async function doctor(context: CliContext, options: DoctorOptions): Promise<void> {
+  const { home, signal } = context
+  if (options.probe) await rm(home.probe, { force: true })
+  const findings = [...(await examineHost(home, signal)), await checkHost(context)]
+  context.print(options.json ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(describe).join(""))
+  if (findings.some(({ status }) => status === "fail")) context.exitWith(1)
+}
+
+async function checkHost(context: CliContext): Promise<Finding> {
+  const subject = "host service"
+  using host = await findHost(context)
+  if (host === null) {
+    const found = "not running"
+    return { subject, status: "ok", found, meaning: "`up` and `run` start it when they need it", fix: null }
+  }
+  const { pid, version, machines } = await host.health(context.signal)
+  const found = `process ${pid}, version ${version}, ${machines.length} machines attached`
+  return { subject, status: "ok", found, meaning: "it decides, forwards and records each call", fix: null }
+}
+
+function describe({ subject, status, found, meaning, fix }: Finding): string {
+  const colour = ({ ok: "green", warn: "yellow", fail: "red" } as const)[status]
+  const mark = styleText(colour, status.padEnd(4), { stream: process.stdout })
+  const lines = [`${mark}  ${subject.padEnd(16)} ${found}`]
+  if (status !== "ok") lines.push(`      ${" ".repeat(16)} ${meaning}`)
+  if (fix !== null) lines.push(`      ${" ".repeat(16)} → ${fix}`)
+  return `${lines.join("\n")}\n`
+}
