@@ -89,6 +89,9 @@ const prunePart = z.strictObject({
   why,
 })
 
+/** Libraries that programs open by name at run time; what nothing links or names is taken out. */
+const libraryPart = z.strictObject({ names: z.array(z.string().regex(/^lib[\w.+-]+$/)).min(1), why })
+
 const unitName = z.string().regex(/^[\w@.\\-]+\.(service|socket|target|timer|mount|path|slice)$/)
 const maskPart = z.strictObject({ units: z.array(unitName).min(1), why })
 const enablePart = z.strictObject({ units: z.array(unitName).min(1), target: unitName, why })
@@ -114,6 +117,7 @@ export const imageDefinition = z.strictObject({
   user: z.array(userPart).default([]),
   group: z.array(groupPart).default([]),
   prune: z.array(prunePart).default([]),
+  library: z.array(libraryPart).default([]),
   mask: z.array(maskPart).default([]),
   enable: z.array(enablePart).default([]),
   kernel: kernelPart.default({ modules: [], options: [] }),

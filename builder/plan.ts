@@ -51,6 +51,8 @@ export interface Plan {
   readonly npm: readonly PlannedNpm[]
   readonly entries: readonly PlannedEntry[]
   readonly prune: readonly (Reasoned<string> & { readonly keep: readonly string[] })[]
+  /** Libraries kept although no file links them. */
+  readonly libraries: readonly Reasoned<string>[]
   readonly kernel: {
     readonly modules: readonly Reasoned<string>[]
     readonly options: readonly { readonly text: string; readonly why: string }[]

@@ -1,9 +1,10 @@
 /** What the initramfs holds: busybox, dmsetup with its libraries, the modules, and init. */
 
+import { dirname, resolve } from "node:path"
 import { Fault } from "../../contract/fault.ts"
+import { neededLibraries } from "../elf.ts"
 import type { Tree } from "../tree.ts"
 import type { CpioEntry } from "./cpio.ts"
-import { neededLibraries } from "./elf.ts"
 
 const LIBRARY_DIR = "/usr/lib/x86_64-linux-gnu"
 const LOADER = "ld-linux-x86-64.so.2"
@@ -64,7 +65,7 @@ function librariesOf(tree: Tree, program: Buffer): CpioEntry[] {
 /** The bytes of a file, through links beside it. */
 function fileBytes(tree: Tree, path: string): Buffer {
   const entry = tree.get(path)
-  if (entry?.kind === "link") return fileBytes(tree, new URL(entry.target, `file://${path}`).pathname)
+  if (entry?.kind === "link") return fileBytes(tree, resolve(dirname(path), entry.target))
   if (entry?.kind === "file" && "bytes" in entry.content) return entry.content.bytes
   throw new Fault("artifact/no-boot-file", `the boot packages have no ${path}`, {
     hint: "[boot] packages must bring busybox-static, dmsetup and a kernel",

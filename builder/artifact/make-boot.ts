@@ -9,6 +9,7 @@ import { readTree, type Tree } from "../tree.ts"
 import { renderCpio } from "./cpio.ts"
 import { planInitramfs } from "./initramfs-entries.ts"
 import { moduleName, orderModules } from "./module-order.ts"
+import { shrinkElf } from "./shrink-elf.ts"
 import { extractVmlinux } from "./vmlinux.ts"
 
 export interface BootRequest {
@@ -33,7 +34,7 @@ export async function makeBoot(request: BootRequest): Promise<void> {
   const { dir } = request
   const tree = await readTree(request.bootTar, (path) => UNUSED.test(path))
   const kernel = findKernel(tree)
-  await writeFile(join(dir, "vmlinux"), extractVmlinux(kernel.bytes))
+  await writeFile(join(dir, "vmlinux"), shrinkElf(extractVmlinux(kernel.bytes)))
   const modules = await unpackModules(tree, request)
   const order = orderModules(
     modules,

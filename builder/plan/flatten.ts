@@ -27,6 +27,7 @@ function extend(base: ImageDefinition, child: ImageDefinition): ImageDefinition 
     user: [...base.user, ...child.user],
     group: [...base.group, ...child.group],
     prune: [...base.prune, ...child.prune],
+    library: [...base.library, ...child.library],
     mask: [...base.mask, ...child.mask],
     enable: [...base.enable, ...child.enable],
     kernel: {

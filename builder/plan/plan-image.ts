@@ -26,6 +26,7 @@ export function planImage(definition: ImageDefinition, lineage: readonly string[
     npm: definition.npm.map((part) => planNpm(part, sources)),
     entries: planEntries(definition, sources),
     prune: definition.prune.map(({ paths, keep, why }) => ({ items: paths, keep, why })),
+    libraries: definition.library.map(({ names, why }) => ({ items: names, why })),
     kernel: {
       modules: definition.kernel.modules.map(({ names, why }) => ({ items: names, why })),
       options: definition.kernel.options,

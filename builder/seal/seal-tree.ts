@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises"
 import { Fault } from "../../contract/fault.ts"
 import type { Plan, PlannedEntry } from "../plan.ts"
 import { readTree, type Tree, type TreeEntry, writeTree } from "../tree.ts"
+import { dropUnusedLibraries } from "./libraries.ts"
 import { compilePrune } from "./prune.ts"
 
 export interface SealRequest {
@@ -20,12 +21,10 @@ export interface SealReport {
   readonly entries: number
   readonly sizeBytes: number
   readonly pruned: readonly { readonly why: string; readonly files: number; readonly sizeBytes: number }[]
+  readonly unusedLibraries: readonly string[]
   /** Files that lost a setuid or setgid bit. */
   readonly unprivileged: readonly string[]
 }
-
-const CA_CERTIFICATES = "/usr/share/ca-certificates/mozilla/"
-const CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 /** Writes the sealed tree as a tar archive and says what was taken away. */
 export async function sealTree(request: SealRequest): Promise<SealReport> {
@@ -40,7 +39,6 @@ export async function sealTree(request: SealRequest): Promise<SealReport> {
     }
     return row !== undefined || path.startsWith("/dev/")
   })
-  addCaBundle(tree)
   for (const { path, mode, file } of request.npmFiles) {
     const content = { file, sizeBytes: (await stat(file)).size }
     tree.set(path, { kind: "file", mode, uid: 0, gid: 0, content })
@@ -48,28 +46,13 @@ export async function sealTree(request: SealRequest): Promise<SealReport> {
   for (const entry of plan.entries) tree.set(entry.path, plannedEntry(entry, request.contents))
   addParents(tree)
   refusePathsThroughLinks(tree)
+  const unusedLibraries = dropUnusedLibraries(
+    tree,
+    plan.libraries.flatMap(({ items }) => items),
+  )
   const unprivileged = dropPrivilegeBits(tree)
   await writeTree(tree, request.tar)
-  return { entries: tree.size, sizeBytes: totalSize(tree), pruned, unprivileged }
-}
-
-/** What ca-certificates' maintainer script would make: all certificates in one file. */
-function addCaBundle(tree: Tree): void {
-  const parts = [...tree]
-    .sort(([left], [right]) => (left < right ? -1 : 1))
-    .flatMap(([path, entry]) => {
-      const bytes = entry.kind === "file" && "bytes" in entry.content ? entry.content.bytes : null
-      return path.startsWith(CA_CERTIFICATES) && bytes ? [bytes.toString("latin1").trimEnd()] : []
-    })
-  if (parts.length === 0) return
-  const bytes = Buffer.from(`${parts.join("\n")}\n`, "latin1")
-  tree.set(CA_BUNDLE, {
-    kind: "file",
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    content: { bytes, sizeBytes: bytes.length },
-  })
+  return { entries: tree.size, sizeBytes: totalSize(tree), pruned, unusedLibraries, unprivileged }
 }
 
 function plannedEntry(entry: PlannedEntry, contents: ReadonlyMap<string, Buffer>): TreeEntry {

@@ -1,4 +1,4 @@
-/** Reads which shared libraries a 64-bit ELF file asks for. */
+/** Reads which shared libraries a 64-bit ELF file asks for, and where it looks for them. */
 
 const PT_LOAD = 1
 const PT_DYNAMIC = 2
