@@ -1,7 +1,8 @@
 /** A STEREO_HOME of a test's own that shares tools, caches and images with the usual one. */
 
-import { spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { homedir, tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 
@@ -32,16 +33,22 @@ export interface TestHome extends AsyncDisposable {
   must(args: readonly string[], options?: CommandOptions): Promise<CommandResult>
   /** The same, with the output parsed as JSON. */
   json(args: readonly string[], options?: CommandOptions): Promise<unknown>
-  /** Starts `stereo ARGS` and leaves it running. */
-  start(args: readonly string[]): ReturnType<typeof spawn>
+  /** Runs `stereo ARGS` with its output on this terminal; the exit code must be 0. */
+  watch(args: readonly string[]): Promise<void>
+  /** Starts `stereo ARGS` and leaves it running, with pipes on its standard streams. */
+  start(args: readonly string[]): ChildProcessWithoutNullStreams
 }
 
-/** Makes the home and writes `host.toml` with mode 0600; disposing it removes machines and the host service. */
-export function openTestHome(hostToml: string): TestHome {
-  const root = mkdtempSync(join(tmpdir(), "stereo-e2e-"))
+/**
+ * Makes the home and writes `host.toml` with mode 0600. Disposing it ends its machines and its host service,
+ * and removes it; a home in a folder of the caller's choice stays, for people to look at.
+ */
+export function openTestHome(hostToml: string, dir?: string): TestHome {
+  const root = dir ?? mkdtempSync(join(tmpdir(), "stereo-e2e-"))
   for (const shared of ["tools", "cache", "images"]) {
     mkdirSync(join(sharedHome, shared), { recursive: true })
-    symlinkSync(join(sharedHome, shared), join(root, shared))
+    mkdirSync(root, { recursive: true })
+    if (!existsSync(join(root, shared))) symlinkSync(join(sharedHome, shared), join(root, shared))
   }
   writeFileSync(join(root, "host.toml"), hostToml, { mode: 0o600 })
   const environment = { ...process.env, STEREO_HOME: root }
@@ -59,18 +66,20 @@ export function openTestHome(hostToml: string): TestHome {
     stereo,
     must,
     json: async (args, options) => JSON.parse((await must([...args, "--json"], options)).stdout) as unknown,
-    start: (args) =>
-      spawn(join(projectDir, "stereo"), args, { env: environment, stdio: ["ignore", "pipe", "pipe"] }),
-    [Symbol.asyncDispose]: () => closeTestHome(root, stereo),
+    watch: (args) => watchStereo(args, environment),
+    start: (args) => spawn(join(projectDir, "stereo"), args, { env: environment }),
+    async [Symbol.asyncDispose]() {
+      await endMachines(stereo)
+      if (dir === undefined) rmSync(root, { recursive: true, force: true })
+    },
   }
 }
 
-async function closeTestHome(root: string, stereo: TestHome["stereo"]): Promise<void> {
+async function endMachines(stereo: TestHome["stereo"]): Promise<void> {
   const listed = await stereo(["ls", "--json"])
   const machines = listed.code === 0 ? (JSON.parse(listed.stdout) as { name: string }[]) : []
   for (const machine of machines) await stereo(["rm", "-f", machine.name])
   await stereo(["host", "stop"])
-  rmSync(root, { recursive: true, force: true })
 }
 
 function runStereo(
@@ -95,4 +104,10 @@ function runStereo(
       settle({ code, signal, stdout: bytes.toString(), stderr: Buffer.concat(stderr).toString(), bytes })
     })
   })
+}
+
+async function watchStereo(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const child = spawn(join(projectDir, "stereo"), args, { env, stdio: ["ignore", 2, 2] })
+  const [code] = (await once(child, "close")) as [number | null]
+  if (code !== 0) throw new Error(`stereo ${args.join(" ")} ended with ${code}`)
 }

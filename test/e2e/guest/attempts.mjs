@@ -1,4 +1,5 @@
-// Runs inside the guest: tries to get out in the ways named on the command line, one JSON line each.
+// Runs inside the guest: reads the name of a way out from each line of standard input, tries it, and answers
+// with one JSON line.
 // It only reports what it saw; whether something really got out is judged by witnesses outside the guest.
 
 import { spawn } from "node:child_process"
@@ -6,6 +7,7 @@ import dgram from "node:dgram"
 import http from "node:http"
 import https from "node:https"
 import net from "node:net"
+import { createInterface } from "node:readline"
 
 const DEADLINE_MS = 3000
 const PUBLIC = "1.1.1.1"
@@ -34,8 +36,7 @@ const attempts = {
   "gateway-direct": () => tcp("10.0.2.100", 3128),
 }
 
-const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(attempts)
-for (const id of chosen) {
+for await (const id of createInterface({ input: process.stdin })) {
   const startedAt = performance.now()
   const seen = await Promise.race([attempts[id](), afterDeadline()])
   process.stdout.write(`${JSON.stringify({ id, ...seen, ms: Math.round(performance.now() - startedAt) })}\n`)
