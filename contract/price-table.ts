@@ -19,6 +19,8 @@ export const priceTable = z.strictObject({
         /** First day (UTC) on which the rate holds. */
         effective_from: z.iso.date(),
         source: z.string(),
+        /** The largest prompt, cache included, for which the rate holds; a longer one is unpriced. */
+        flat_up_to_tokens: z.int().positive().optional(),
         /** US dollars per million tokens by disjoint bucket; a bucket that is absent is unpriced, "0" is free. */
         rates: z.strictObject({
           input: usdPerMillion,

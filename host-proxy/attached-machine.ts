@@ -12,6 +12,7 @@ import { appendEnvelopes, compareAccounts } from "./archive/envelopes.ts"
 import { carryCall, type Gateway } from "./gateway.ts"
 import { type ControlLink, openControlLink } from "./guest/control-link.ts"
 import { openEgressListener } from "./guest/egress-listener.ts"
+import type { GuestStream } from "./guest/guest-stream.ts"
 import { openUplinkLink } from "./guest/uplink-link.ts"
 import { readEgressSets } from "./policy/read-egress-sets.ts"
 
@@ -32,10 +33,13 @@ export async function attachMachine(
   if (policy.kind === "broken") log(`${policy.rule}: ${policy.reason}; nothing may leave`)
   const { name: machine, runId, team, project, placeholders } = record
   const known = { caller: { machine, runId, team, project }, policy, placeholders }
-  const egress = await openEgressListener(home.egressSocket, {
-    log,
-    onCall: (stream) => carryCall(gateway, known, stream),
-  })
+  const inFlight = new Set<Promise<void>>()
+  const onCall = (stream: GuestStream) => {
+    const call = carryCall(gateway, known, stream).finally(() => inFlight.delete(call))
+    inFlight.add(call)
+    return call
+  }
+  const egress = await openEgressListener(home.egressSocket, { log, onCall })
   const identity = () => identityOf(record, gateway)
   const control = openControlLink({ socketPath: home.controlSocket, identity, now: gateway.now, log })
   const onEnvelopes = (batch: readonly Envelope[]) => keepEnvelopes(gateway, runId, batch)
@@ -45,6 +49,7 @@ export async function attachMachine(
     control,
     async [Symbol.asyncDispose]() {
       for (const part of [egress, control, uplink]) await part[Symbol.asyncDispose]()
+      await Promise.allSettled(inFlight) // their streams are gone, so each is being sealed
     },
   }
 }

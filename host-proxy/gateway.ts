@@ -3,6 +3,7 @@
 import { Fault, reasonOf } from "../contract/fault.ts"
 import { newIdentifier } from "../contract/identifier.ts"
 import type { Archive, OpenExchange } from "./archive/open-archive.ts"
+import type { ExchangeRow } from "./archive/schema.ts"
 import type { Caller, Log, Refusal } from "./exchange.ts"
 import { type GuestStream, renderRefusal } from "./guest/guest-stream.ts"
 import { decideConnect, decideEgress, type MachinePolicy } from "./policy/decide-egress.ts"
@@ -15,8 +16,8 @@ export interface Gateway {
   readonly archive: Archive
   readonly outbound: Outbound
   readonly sources: RouteSources
-  /** Prices a sealed exchange; called after its answer has ended. */
-  readonly settle: (exchangeId: string) => Promise<void>
+  /** Compares and prices a sealed exchange; called when its answer has ended. */
+  readonly settle: (row: ExchangeRow) => Promise<void>
   readonly now: () => number
   readonly log: Log
 }
@@ -43,10 +44,11 @@ export async function carryCall(
   const exchange = await beginOrRefuse(gateway, guest, { id, caller: machine.caller, head, startedAtMs })
   if (!exchange) return
   const route = planCall(gateway, machine, guest)
-  if ("refusal" in route) return refuseCall(gateway, guest, exchange, route.refusal)
-  exchange.route({ rule: route.rule, reason: null, provider: route.provider, api: route.api })
-  await relayAnswer({ gateway, guest, exchange, route, refuse: refuseCall })
-  await gateway.settle(id)
+  const row =
+    "refusal" in route
+      ? await refuseCall(gateway, guest, exchange, route.refusal)
+      : await relayAnswer({ gateway, guest, exchange, route, refuse: refuseCall })
+  await gateway.settle(row)
 }
 
 /** Answers with stereo's own refusal, which is durable first. */
@@ -55,18 +57,19 @@ export async function refuseCall(
   guest: GuestStream,
   exchange: OpenExchange,
   refusal: Refusal,
-): Promise<void> {
+): Promise<ExchangeRow> {
   const body = renderRefusal(refusal, exchange.id)
   exchange.route({ rule: refusal.rule, reason: refusal.reason, provider: null, api: null })
   exchange.answer({ status: refusal.status, headers: [], firstByteAtMs: gateway.now() })
   exchange.response.append(body)
   const failed = refusal.rule.startsWith("upstream/")
-  await exchange.seal({
+  const row = await exchange.seal({
     outcome: failed ? "upstream-failed" : "refused",
     upstreamError: failed ? refusal.reason : null,
     endedAtMs: gateway.now(),
   })
   guest.refuse(refusal.status, refusal.rule, body)
+  return row
 }
 
 /** CONNECT is a question of the capture proxy: may anything at all go to that host and port? */

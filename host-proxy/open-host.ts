@@ -4,7 +4,9 @@ import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import { type Home, machineLayout } from "../contract/home.ts"
+import { compareAccounts } from "./archive/envelopes.ts"
 import { openArchive } from "./archive/open-archive.ts"
+import type { ExchangeRow } from "./archive/schema.ts"
 import { type AttachedMachine, attachMachine, readMachineRecord } from "./attached-machine.ts"
 import type { Log } from "./exchange.ts"
 import type { Gateway } from "./gateway.ts"
@@ -45,7 +47,11 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const outbound = parts.use(openOutbound(options.timeouts ?? DEFAULT_TIMEOUTS))
   const ledger = await openLedger({ archive, pricesDir: join(options.policiesDir, "prices"), now, log })
   const sources = { definitions, config, environment: options.environment }
-  const gateway: Gateway = { archive, outbound, sources, settle: ledger.settle, now, log }
+  const settle = async (row: ExchangeRow) => {
+    if (row.claimed_exchange) await compareAccounts(archive.database, row.run_id, row.claimed_exchange, now())
+    await ledger.settle(row)
+  }
+  const gateway: Gateway = { archive, outbound, sources, settle, now, log }
   const machines = parts.use(new Machines(gateway, options))
   await machines.adoptAll()
   const stop = Promise.withResolvers<void>()

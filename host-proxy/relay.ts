@@ -2,6 +2,7 @@
 
 import { reasonOf } from "../contract/fault.ts"
 import type { OpenExchange } from "./archive/open-archive.ts"
+import type { ExchangeRow } from "./archive/schema.ts"
 import type { ExchangeEnd, Outcome, Refusal } from "./exchange.ts"
 import type { Gateway, refuseCall } from "./gateway.ts"
 import type { GuestStream } from "./guest/guest-stream.ts"
@@ -16,12 +17,13 @@ export interface Relay {
   readonly gateway: Gateway
   readonly guest: GuestStream
   readonly exchange: OpenExchange
-  readonly route: Route
+  readonly route: Route & { readonly rule: string }
   readonly refuse: typeof refuseCall
 }
 
-export async function relayAnswer(relay: Relay): Promise<void> {
+export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
   const { gateway, guest, exchange, route } = relay
+  exchange.route({ rule: route.rule, reason: null, provider: route.provider, api: route.api })
   let answer: UpstreamAnswer
   try {
     const body = guest.hasBody ? recordUpload(guest, exchange) : null
@@ -32,14 +34,14 @@ export async function relayAnswer(relay: Relay): Promise<void> {
   }
   exchange.answer({ status: answer.status, headers: answer.headers, firstByteAtMs: gateway.now() })
   try {
-    await passDown(relay, answer)
+    return await passDown(relay, answer)
   } catch (thrown) {
     // a guest that left is the reason for whatever else went wrong
     const gone = guest.signal.aborted
     guest.cut()
     answer.body.destroy()
-    await seal(relay, gone ? "client-aborted" : "upstream-failed", gone ? null : reasonOf(thrown))
     if (thrown instanceof LeakError) gateway.log(`exchange ${exchange.id}: ${thrown.message}; it was cut`)
+    return await seal(relay, gone ? "client-aborted" : "upstream-failed", gone ? null : reasonOf(thrown))
   }
 }
 
@@ -54,7 +56,7 @@ async function* recordUpload(guest: GuestStream, exchange: OpenExchange): AsyncG
 }
 
 /** Every chunk as it came; the last one and the end only when the record is durable. */
-async function passDown(relay: Relay, answer: UpstreamAnswer): Promise<void> {
+async function passDown(relay: Relay, answer: UpstreamAnswer): Promise<ExchangeRow> {
   const { guest, exchange, route } = relay
   const scan = route.secret === null ? null : openLeakScan(route.secret, answer.headers)
   const expected = expectedBytes(route, answer)
@@ -70,8 +72,9 @@ async function passDown(relay: Relay, answer: UpstreamAnswer): Promise<void> {
     }
   }
   const held = Buffer.concat([...(last ? [last] : []), ...recordHeld(relay, scan?.finish() ?? [])])
-  await seal(relay, "complete", null)
+  const row = await seal(relay, "complete", null)
   guest.end(held.length > 0 ? held : undefined)
+  return row
 }
 
 function recordHeld(relay: Relay, held: readonly Buffer[]): readonly Buffer[] {
@@ -79,13 +82,14 @@ function recordHeld(relay: Relay, held: readonly Buffer[]): readonly Buffer[] {
   return held
 }
 
-async function endWithoutBody(relay: Relay, answer: UpstreamAnswer): Promise<void> {
+async function endWithoutBody(relay: Relay, answer: UpstreamAnswer): Promise<ExchangeRow> {
   for await (const _none of answer.body) {
     // an upstream that sends a body where none may be is not to be believed
     throw new Error("the upstream sent a body where none was announced")
   }
-  await seal(relay, "complete", null)
+  const row = await seal(relay, "complete", null)
   relay.guest.respond(answer.status, answer.headers, { endStream: true })
+  return row
 }
 
 /** How many bytes the head announces; null when only the end tells. */
@@ -95,9 +99,9 @@ function expectedBytes(route: Route, answer: UpstreamAnswer): number | null {
   return length !== undefined && /^\d+$/.test(length) ? Number(length) : null
 }
 
-async function seal(relay: Relay, outcome: Outcome, upstreamError: string | null): Promise<void> {
+function seal(relay: Relay, outcome: Outcome, upstreamError: string | null): Promise<ExchangeRow> {
   const end: ExchangeEnd = { outcome, upstreamError, endedAtMs: relay.gateway.now() }
-  await relay.exchange.seal(end)
+  return relay.exchange.seal(end)
 }
 
 function refusalFor(thrown: unknown, route: Route): Refusal {

@@ -1,0 +1,79 @@
+/** The pure spine of what an exchange cost: its row and the raw answer → turn → usage → price. */
+
+import { Fault } from "../contract/fault.ts"
+import type { PriceTable } from "../contract/price-table.ts"
+import { type ProviderApi, providerDefinition } from "../contract/provider-definition.ts"
+import type { CostRow, ExchangeRow } from "./archive/schema.ts"
+import { priceUsage } from "./cost/price.ts"
+import { type Buckets, NO_TOKENS, normaliseUsage, type Usage } from "./cost/usage.ts"
+import type { HeaderList } from "./exchange.ts"
+import type { ModelTurn } from "./model-turn.ts"
+import { readTurn } from "./transcript/read-turn.ts"
+
+/** Whether an exchange went to a model: only those can cost tokens. */
+export function isModelCall(row: ExchangeRow): row is ExchangeRow & { provider: string; api: ProviderApi } {
+  return row.provider !== null && apiOf(row) !== null
+}
+
+/** Null for what is no model call or was never answered by a provider. */
+export function deriveCost(
+  row: ExchangeRow,
+  answer: Buffer,
+  tables: readonly PriceTable[],
+  nowMs: number,
+): CostRow | null {
+  if (!isModelCall(row) || row.status === null || row.status >= 400) return null
+  const turn = readAnswer(row, answer)
+  const usage = turn ? normaliseUsage(row.api, turn) : NO_USAGE
+  const model = turn?.model ?? null
+  const priced = priceUsage({ provider: row.provider, model, usage, atMs: row.started_at_ms }, tables)
+  return {
+    exchange_id: row.id,
+    model,
+    response_id: turn?.responseId ?? null,
+    usage_raw: turn?.usage ? JSON.stringify(turn.usage) : null,
+    usage_source: usage.source,
+    buckets: JSON.stringify(sumParts(usage)),
+    // a row's cost is far below the nine million dollars that a double holds in nano-dollars
+    cost_nano_usd: priced.costNanoUsd === null ? null : Number(priced.costNanoUsd),
+    unpriced_reason: priced.unpricedReason,
+    price_version: priced.priceVersion,
+    derived_at_ms: nowMs,
+  }
+}
+
+/** The turn of an archived answer; null when its encoding cannot be undone. */
+export function readAnswer(row: ExchangeRow, answer: Buffer): ModelTurn | null {
+  const api = apiOf(row)
+  if (!api) return null
+  try {
+    return readTurn({ api, headers: headersOf(row.response_headers), body: answer })
+  } catch (thrown) {
+    if (thrown instanceof Fault && thrown.code === "transcript/bad-encoding") return null
+    throw thrown
+  }
+}
+
+const NO_USAGE: Usage = { source: "none", parts: [], unpriceable: [] }
+
+function sumParts(usage: Usage): Buckets {
+  return usage.parts.reduce<Buckets>(
+    (sum, { buckets }) => ({
+      input: sum.input + buckets.input,
+      cacheRead: sum.cacheRead + buckets.cacheRead,
+      cacheWrite5m: sum.cacheWrite5m + buckets.cacheWrite5m,
+      cacheWrite1h: sum.cacheWrite1h + buckets.cacheWrite1h,
+      output: sum.output + buckets.output,
+    }),
+    NO_TOKENS,
+  )
+}
+
+function apiOf(row: ExchangeRow): ProviderApi | null {
+  return providerDefinition.shape.endpoints.element.shape.api.safeParse(row.api).data ?? null
+}
+
+/** Written by the archive from a HeaderList. */
+function headersOf(json: string | null): HeaderList {
+  return json === null ? [] : (JSON.parse(json) as HeaderList)
+}
