@@ -35,7 +35,7 @@ export async function buildImage(
     storeImage(home, name, (dir) =>
       writeArtifact({
         ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, dir },
-        debianPackages: rootfs.root.packages,
+        debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       }),
     ),
   )

@@ -11,11 +11,14 @@ import { addDoctorCommand } from "./doctor-command.ts"
 import { addDownCommand } from "./down-command.ts"
 import { addExecCommand } from "./exec-command.ts"
 import { addHostCommand } from "./host-command.ts"
+import { addImagesCommand } from "./images-command.ts"
 import { addLogsCommand } from "./logs-command.ts"
 import { addLsCommand } from "./ls-command.ts"
+import { addPlanCommand } from "./plan-command.ts"
 import { terminalProgress } from "./progress.ts"
 import { addRmCommand } from "./rm-command.ts"
 import { addRunCommand } from "./run-command.ts"
+import { addSetupCommand } from "./setup-command.ts"
 import { addUpCommand } from "./up-command.ts"
 
 const context = readContext()
@@ -25,7 +28,10 @@ const program = new Command("stereo")
   .showHelpAfterError("(run with --help for usage and an example)")
   .exitOverride()
 
+addSetupCommand(program, context)
+addPlanCommand(program, context)
 addBuildCommand(program, context)
+addImagesCommand(program, context)
 addUpCommand(program, context)
 addLsCommand(program, context)
 addExecCommand(program, context)

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { copyFile, readFile, stat, writeFile } from "node:fs/promises"
+import { copyFile, link, readFile, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { stringify } from "smol-toml"
@@ -69,7 +69,7 @@ function commandLine(plan: Plan, root: RootRecord): string {
 
 function listPackages({ debianPackages, plan }: ArtifactRequest): Manifest["packages"] {
   return [
-    ...debianPackages.map(({ name, version, sha256 }) => {
+    ...distinct(debianPackages).map(({ name, version, sha256 }) => {
       return { kind: "deb" as const, name, version, digest: `sha256:${sha256}` }
     }),
     ...plan.npm.map(({ name, version, integrity }) => ({
@@ -81,10 +81,26 @@ function listPackages({ debianPackages, plan }: ArtifactRequest): Manifest["pack
   ]
 }
 
+/** Root and boot packages overlap; each is named once. */
+function distinct(packages: ArtifactRequest["debianPackages"]): ArtifactRequest["debianPackages"] {
+  const byName = new Map(packages.map((each) => [each.name, each]))
+  return [...byName.values()].sort((left, right) => (left.name < right.name ? -1 : 1))
+}
+
 async function place(from: string, dir: string, name: string): Promise<Manifest["files"]["root"]> {
   const to = join(dir, name)
-  await copyFile(from, to)
+  await linkOrCopy(from, to)
   const hash = createHash("sha256")
   await pipeline(createReadStream(to), hash)
   return { name, sha256: hash.digest("hex"), size_bytes: (await stat(to)).size }
+}
+
+/** The cache's file under another name: both are never written again. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (thrown) {
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EXDEV")) throw thrown
+    await copyFile(from, to)
+  }
 }

@@ -1,0 +1,89 @@
+/** `stereo images ls|show`: the finished images. */
+
+import type { Command } from "commander"
+import { listImages, readImage, type StoredImage } from "../builder/image-store.ts"
+import type { CliContext } from "./context.ts"
+import { printTable } from "./print-table.ts"
+
+export function addImagesCommand(program: Command, context: CliContext): void {
+  const images = program.command("images").description("list and show finished images")
+  images
+    .command("ls")
+    .description("list the finished images")
+    .option("--json", "print as JSON")
+    .addHelpText("after", "\nExample:\n  $ stereo images ls")
+    .action(async (options: { json?: boolean }) => {
+      const stored = await listImages(context.home)
+      context.print(options.json ? `${JSON.stringify(stored.map(toRow), null, 2)}\n` : renderList(stored))
+    })
+  images
+    .command("show")
+    .description("show what a finished image says of itself")
+    .argument("<image>", "a name, a digest, or at least 6 digits of its beginning")
+    .option("--json", "print as JSON, packages included")
+    .addHelpText("after", "\nExample:\n  $ stereo images show base")
+    .action(async (reference: string, options: { json?: boolean }) => {
+      const image = await readImage(context.home, reference)
+      const document = { ...toRow(image), dir: image.dir, manifest: image.manifest }
+      context.print(options.json ? `${JSON.stringify(document, null, 2)}\n` : renderImage(image))
+    })
+}
+
+function toRow({ name, digest, sizeBytes, manifest }: StoredImage) {
+  return {
+    name,
+    digest,
+    size_bytes: sizeBytes,
+    plan: manifest.plan,
+    root_hash: manifest.verity.root_hash,
+    kernel: manifest.kernel.version,
+    packages: manifest.packages.length,
+  }
+}
+
+function renderList(images: readonly StoredImage[]): string {
+  if (images.length === 0) return "no image is built yet; `stereo build base` builds one\n"
+  return printTable(
+    ["NAME", "DIGEST", "SIZE", "KERNEL", "PACKAGES"],
+    images.map(({ name, digest, sizeBytes, manifest }) => [
+      name,
+      digest.slice(0, 12),
+      mebibytes(sizeBytes),
+      manifest.kernel.version,
+      String(manifest.packages.length),
+    ]),
+  )
+}
+
+function renderImage({ name, digest, dir, sizeBytes, manifest }: StoredImage): string {
+  const { files, verity, kernel, resources, egress, env, packages } = manifest
+  const rows = [
+    ["digest", digest],
+    ["plan", manifest.plan],
+    ["root hash", verity.root_hash],
+    ["size", mebibytes(sizeBytes)],
+    ...[files.kernel, files.initramfs, files.root].map((file) => {
+      return [file.name, `${mebibytes(file.size_bytes)}  sha256 ${file.sha256}`]
+    }),
+    ["kernel", kernel.version],
+    ["command line", kernel.command_line],
+    [
+      "resources",
+      `${resources.cpus} CPUs, ${resources.memory_mib} MiB memory, ${resources.disk_mib} MiB disk`,
+    ],
+    ["may reach", egress.sets.join(", ") || "nothing"],
+    [
+      "environment",
+      Object.entries(env)
+        .map((pair) => pair.join("="))
+        .join(" ") || "nothing",
+    ],
+    ["packages", packages.map((each) => `${each.name} ${each.version}`).join(", ")],
+    ["folder", dir],
+  ]
+  return `${name}\n${printTable(["", ""], rows).replace(/^\n/, "")}`
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1_048_576).toFixed(1)} MiB`
+}

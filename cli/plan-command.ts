@@ -1,0 +1,56 @@
+/** `stereo plan IMAGE`: what an image's definition means, with all that it inherits and every reason. */
+
+import type { Command } from "commander"
+import type { Plan, PlannedEntry } from "../builder/plan.ts"
+import { type ResolvedPlan, resolvePlan } from "../builder/resolve-plan.ts"
+import type { CliContext } from "./context.ts"
+
+export function addPlanCommand(program: Command, context: CliContext): void {
+  program
+    .command("plan")
+    .description("print an image's resolved plan: nothing is fetched or built")
+    .argument("<image>", "a folder of images/ with an image.toml")
+    .option("--json", "print the whole plan as JSON")
+    .addHelpText("after", "\nExample:\n  $ stereo plan coder --json | jq .kernel.options")
+    .action(async (image: string, options: { json?: boolean }) => {
+      const resolved = await resolvePlan(context.projectDir, image)
+      const document = { sha256: resolved.sha256, ...resolved.plan }
+      context.print(options.json ? `${JSON.stringify(document, null, 2)}\n` : describe(resolved))
+    })
+}
+
+function describe({ plan, sha256 }: ResolvedPlan): string {
+  const { resources } = plan
+  const sections: readonly [title: string, lines: readonly string[]][] = [
+    [`${plan.name}: ${plan.description}`, [`plan ${sha256}`, `made of ${plan.lineage.join(" → ")}`]],
+    [
+      "by default",
+      [
+        `${resources.cpus} CPUs, ${resources.memoryMib} MiB memory, ${resources.diskMib} MiB disk`,
+        `may reach: ${plan.egressSets.join(", ") || "nothing"}`,
+        ...Object.entries(plan.env).map(([name, value]) => `${name}=${value}`),
+      ],
+    ],
+    [`Debian ${plan.debian.suite}, with what these depend on`, [plan.debian.packages.join(" ")]],
+    ["npm, by integrity", plan.npm.map(({ name, version, integrity }) => `${name} ${version} ${integrity}`)],
+    ["put into the root", plan.entries.map(describeEntry)],
+    ["taken out of the root", plan.prune.map(({ items, why }) => `${items.length} patterns: ${why}`)],
+    ["libraries kept although nothing links them", plan.libraries.map(reasoned)],
+    ["kernel modules, before loading is forbidden", plan.kernel.modules.map(reasoned)],
+    ["kernel command line", plan.kernel.options.map(({ text, why }) => `${text}: ${why}`)],
+  ]
+  return sections
+    .filter(([, lines]) => lines.length > 0)
+    .map(([title, lines]) => `${title}\n${lines.map((line) => `  ${line}\n`).join("")}`)
+    .join("\n")
+}
+
+function reasoned({ items, why }: Plan["libraries"][number]): string {
+  return `${items.join(" ")}: ${why}`
+}
+
+function describeEntry(entry: PlannedEntry): string {
+  if (entry.kind === "link") return `${entry.path} → ${entry.target}`
+  const owner = `${entry.mode.toString(8).padStart(4, "0")} ${entry.uid}:${entry.gid}`
+  return entry.kind === "directory" ? `${entry.path}/ ${owner}` : `${entry.path} ${owner} from ${entry.from}`
+}
