@@ -24,8 +24,11 @@ export async function runAgent({ nowMs, log, signal }: AgentContext): Promise<vo
   const spool = await openSpool(`${GUEST_FILES.dir}/spool`, log)
   const intake = await listenForEnvelopes(GUEST_FILES.envelopes, spool.append, log)
   const uplink = openPort(VIRTIO_PORTS.uplink).then((port) =>
-    // the host's side speaks first: its settings say that somebody is there
-    servePort(port, { onSession: (stream) => serveUplink(stream, spool, log), isStart: () => false }, signal),
+    servePort(
+      port,
+      { onSession: (stream) => serveUplink(stream, spool, log), isStart: () => false, speaksFirst: true },
+      signal,
+    ),
   )
   try {
     await Promise.all([control, uplink])
@@ -54,5 +57,5 @@ async function serveControlPort({ nowMs, log, signal }: AgentContext): Promise<v
   const onSession = (stream: Parameters<typeof serveControl>[0]) => {
     serveControl(stream, handlers)
   }
-  await servePort(port, { onSession, isStart: isControlStart }, signal)
+  await servePort(port, { onSession, isStart: isControlStart, speaksFirst: false }, signal)
 }

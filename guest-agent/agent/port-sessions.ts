@@ -6,12 +6,16 @@ import type { BytePort } from "./virtio-port.ts"
 
 /** How often a port whose host side is closed is asked again. */
 const POLL_MS = 50
+/** A read that waits so long waits for bytes: the host's side is open, or it would have ended at once. */
+const OPEN_AFTER_MS = 100
 
 export interface PortListener {
   /** Takes a new session; its first bytes are in the stream. The stream's end is the session's. */
   readonly onSession: (stream: Duplex) => void
   /** True for a chunk that can only be the beginning of another session. */
   readonly isStart: (chunk: Buffer) => boolean
+  /** The guest has the first word: a session begins as soon as the host's side is open. */
+  readonly speaksFirst: boolean
 }
 
 /**
@@ -20,8 +24,15 @@ export interface PortListener {
  */
 export async function servePort(port: BytePort, listener: PortListener, signal: AbortSignal): Promise<void> {
   let session: PortStream | null = null
+  const begin = (): PortStream => {
+    const stream = new PortStream(port)
+    listener.onSession(stream)
+    return stream
+  }
   while (!signal.aborted) {
-    const chunk = await port.read()
+    const reading = port.read()
+    if (session === null && listener.speaksFirst && (await isWaiting(reading))) session = begin()
+    const chunk = await reading
     if (chunk === null) {
       session?.destroy()
       session = null
@@ -30,12 +41,23 @@ export async function servePort(port: BytePort, listener: PortListener, signal: 
     }
     if (session === null || listener.isStart(chunk)) {
       session?.destroy()
-      session = new PortStream(port)
-      listener.onSession(session)
+      session = begin()
     }
     await session.feed(chunk)
   }
   session?.destroy()
+}
+
+async function isWaiting(reading: Promise<unknown>): Promise<boolean> {
+  const timer = new AbortController()
+  try {
+    return await Promise.race([
+      reading.then(() => false),
+      sleep(OPEN_AFTER_MS, true, { signal: timer.signal, ref: false }),
+    ])
+  } finally {
+    timer.abort()
+  }
 }
 
 class PortStream extends Duplex {

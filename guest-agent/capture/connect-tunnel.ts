@@ -57,7 +57,7 @@ async function ask(
   const process = await connection.caller
   const session = await gateway.acquire()
   const headers = { ":method": "CONNECT", ":authority": authority, ...claims(exchange, process, null) }
-  const stream = session.request(headers, false)
+  const stream = session.request(headers, true)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
@@ -66,9 +66,6 @@ async function ask(
     stream.on("response", (fields: IncomingHttpHeaders, _flags: number, rawHeaders: string[]) => {
       session.noteAlive()
       head = { status: Number(fields[":status"]), rawHeaders }
-      // the question is answered: what follows comes as requests of their own
-      if (head.status === 200) stream.close(constants.NGHTTP2_CANCEL)
-      else stream.end()
     })
     stream.on("data", (chunk: Buffer) => {
       size += chunk.length
