@@ -55,7 +55,7 @@ async function report(inHome: TestHome, answer: string, results: readonly Escape
   print((await inHome.must(["cost", "--by", "session,model"])).stdout)
   print("Ten attempts to get out, as the agent")
   for (const result of results) {
-    const what = ESCAPES[result.id].padEnd(42)
+    const what = ESCAPES[result.id as EscapeId].padEnd(42) // only names of SHOWN were tried
     print(`  ${what} ${result.outcome.padEnd(9)} ${String(result.ms).padStart(5)} ms  ${result.rule}`)
   }
   const through = results.filter((result) => result.outcome !== "refused")

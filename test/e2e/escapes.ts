@@ -30,7 +30,8 @@ export const ESCAPES = {
 export type EscapeId = keyof typeof ESCAPES
 
 export interface EscapeResult {
-  readonly id: EscapeId
+  /** One of ESCAPES, or `tcp HOST PORT`, `udp HOST PORT`. */
+  readonly id: string
   /** `refused`, `silence` (nothing came back), or what got through, in capitals. */
   readonly outcome: string
   readonly detail: string
@@ -51,20 +52,21 @@ const counters = z.object({
 /** Puts into the agent's home what the attempts need: the script, and a busybox for what Node cannot do. */
 export async function prepareEscapes(home: TestHome, machine: string): Promise<void> {
   const script = readFileSync(join(projectDir, "test/e2e/guest/attempts.mjs"))
-  const busybox = readFileSync(join(sharedHome, "tools/current/usr/bin/busybox"))
+  const busybox = readBusybox()
   await home.must(["exec", machine, "--", "sh", "-c", "cat > attempts.mjs"], { input: script })
   await home.must(["exec", machine, "--", "sh", "-c", "cat > busybox && chmod 0755 busybox"], {
     input: busybox,
   })
 }
 
-/** Runs the attempts as the agent, one after the other, reading the firewall's counters as root in between. */
+/** Runs attempts one after the other, reading the firewall's counters as root in between. */
 export async function tryEscapes(
   home: TestHome,
   machine: string,
-  ids: readonly EscapeId[],
+  ids: readonly string[],
+  user: "agent" | "root" = "agent",
 ): Promise<EscapeResult[]> {
-  await using attempts = openGuestLines(home, machine, "agent", ["node", "attempts.mjs"])
+  await using attempts = openGuestLines(home, machine, user, ["node", "/home/agent/attempts.mjs"])
   await using firewall = openGuestLines(home, machine, "root", [
     "sh",
     "-c",
@@ -98,4 +100,20 @@ function ruleOf(
     .filter(([name, packets]) => packets > (before.get(name) ?? 0))
     .map(([name]) => name)
   return grown.length > 0 ? `nftables ${grown.join(", ")}` : `kernel: ${detail}`
+}
+
+/** The static busybox of the image's own initramfs, a cpio archive in the "newc" format. */
+function readBusybox(): Buffer {
+  const archive = readFileSync(join(sharedHome, "images/by-name/base/initramfs.cpio"))
+  const padded = (length: number) => (length + 3) & ~3
+  for (let at = 0; at < archive.length; ) {
+    const field = (index: number) =>
+      Number.parseInt(archive.toString("latin1", at + 6 + index * 8, at + 14 + index * 8), 16)
+    const [sizeBytes, nameBytes] = [field(6), field(11)]
+    const name = archive.toString("latin1", at + 110, at + 110 + nameBytes - 1)
+    const data = at + padded(110 + nameBytes)
+    if (name.endsWith("bin/busybox")) return archive.subarray(data, data + sizeBytes)
+    at = data + padded(sizeBytes)
+  }
+  throw new Error("there is no busybox in the initramfs of image base")
 }

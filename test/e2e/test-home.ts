@@ -43,9 +43,13 @@ export interface TestHome extends AsyncDisposable {
  * Makes the home and writes `host.toml` with mode 0600. Disposing it ends its machines and its host service,
  * and removes it; a home in a folder of the caller's choice stays, for people to look at.
  */
-export function openTestHome(hostToml: string, dir?: string): TestHome {
+export function openTestHome(
+  hostToml: string,
+  dir?: string,
+  share: readonly string[] = ["tools", "cache", "images"],
+): TestHome {
   const root = dir ?? mkdtempSync(join(tmpdir(), "stereo-e2e-"))
-  for (const shared of ["tools", "cache", "images"]) {
+  for (const shared of share) {
     mkdirSync(join(sharedHome, shared), { recursive: true })
     mkdirSync(root, { recursive: true })
     if (!existsSync(join(root, shared))) symlinkSync(join(sharedHome, shared), join(root, shared))

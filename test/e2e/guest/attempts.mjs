@@ -38,10 +38,17 @@ const attempts = {
 
 for await (const id of createInterface({ input: process.stdin })) {
   const startedAt = performance.now()
-  const seen = await Promise.race([attempts[id](), afterDeadline()])
+  const seen = await Promise.race([attempt(id), afterDeadline()])
   process.stdout.write(`${JSON.stringify({ id, ...seen, ms: Math.round(performance.now() - startedAt) })}\n`)
 }
 process.exit(0)
+
+/** A name from the list, or `tcp HOST PORT`, `udp HOST PORT`. */
+function attempt(id) {
+  const [kind, host, port] = id.split(" ")
+  if (host === undefined) return attempts[id]()
+  return kind === "tcp" ? tcp(host, Number(port)) : udp(host, Number(port), Buffer.from("leak"))
+}
 
 function afterDeadline() {
   return new Promise((settle) =>
@@ -60,14 +67,20 @@ function tcp(host, port) {
 function udp(host, port, payload) {
   return new Promise((settle) => {
     const socket = dgram.createSocket("udp4")
-    const refused = (error) => settle({ outcome: "refused", detail: error.code })
-    socket.once("error", refused)
-    socket.once("message", () => settle({ outcome: "ANSWERED", detail: `${host}:${port}` }))
+    let again = null
+    const end = (seen) => {
+      clearTimeout(again)
+      socket.removeAllListeners("message")
+      settle(seen)
+    }
+    const refused = (error) => end({ outcome: "refused", detail: error.code })
+    socket.on("error", refused)
+    socket.on("message", () => end({ outcome: "ANSWERED", detail: `${host}:${port}` }))
     socket.connect(port, host, (error) => {
       if (error) return refused(error)
       const send = () => socket.send(payload, (failed) => failed && refused(failed))
+      again = setTimeout(send, 300)
       send()
-      setTimeout(send, 300)
     })
   })
 }

@@ -1,0 +1,25 @@
+/** `make bench`: what stereo costs on this machine. Prints its facts, then a table; `--json` prints the same as data. */
+
+import { terminalProgress } from "../cli/progress.ts"
+import { openTestHome, sharedHome } from "../test/e2e/test-home.ts"
+import { openFakeProvider } from "../test/fakes/provider.ts"
+import { benchBoot } from "./boot.ts"
+import { benchBuild } from "./build.ts"
+import { benchOverhead } from "./overhead.ts"
+import { type Figure, readMachineFacts, renderFigures } from "./report.ts"
+
+const progress = terminalProgress(process.stderr, Date.now)
+const figures: Figure[] = []
+await using provider = await openFakeProvider()
+await using home = openTestHome(
+  `[providers.anthropic]\nkey = "sk-ant-bench-0123456789"\nupstream = "${provider.url}"\n`,
+)
+figures.push(...(await progress.step("Build, cold and cached", () => benchBuild(sharedHome))))
+figures.push(...(await progress.step("Boot to ready, ten times", (note) => benchBoot(home, 10, note))))
+figures.push(...(await progress.step("Overhead of both hops", () => benchOverhead(home, provider.url))))
+const facts = readMachineFacts()
+process.stdout.write(
+  process.argv.includes("--json")
+    ? `${JSON.stringify({ facts, figures }, null, 2)}\n`
+    : renderFigures(facts, figures),
+)

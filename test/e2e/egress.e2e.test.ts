@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { z } from "zod"
+import { type FakeProvider, openFakeProvider } from "../fakes/provider.ts"
+import { ESCAPES, prepareEscapes, tryEscapes } from "./escapes.ts"
+import { openTestHome, type TestHome } from "./test-home.ts"
+import { type Canary, openCanary, readWireWitness } from "./witness.ts"
+
+const MACHINE = "walls"
+/** QEMU's network namespace has a loopback interface that is down, and no socket. */
+const NOTHING = { interfaces: ["lo received 0 sent 0"], sockets: [] }
+
+let provider: FakeProvider
+let canary: Canary
+let home: TestHome
+
+beforeAll(async () => {
+  provider = await openFakeProvider()
+  canary = await openCanary()
+  home = openTestHome(`[providers.anthropic]\nkey = "sk-ant-walls"\nupstream = "${provider.url}"\n`)
+  await home.must(["up", "--name", MACHINE])
+  await prepareEscapes(home, MACHINE)
+})
+
+afterAll(async () => {
+  await home?.[Symbol.asyncDispose]()
+  await canary?.[Symbol.asyncDispose]()
+  await provider?.[Symbol.asyncDispose]()
+})
+
+describe("the agent user", () => {
+  it("gets every way out refused in under 3 seconds, each by a rule with a name", async () => {
+    const toCanary = [
+      `tcp 10.0.2.2 ${canary.port}`,
+      `udp 10.0.2.2 ${canary.port}`,
+      `tcp 127.0.0.1 ${canary.port}`,
+    ]
+    const results = await tryEscapes(home, MACHINE, [...Object.keys(ESCAPES), ...toCanary])
+    expect(results.filter((one) => one.outcome !== "refused" || one.ms >= 3000 || one.rule === "")).toEqual(
+      [],
+    )
+    expect(results).toHaveLength(Object.keys(ESCAPES).length + 3)
+  })
+
+  it("left nothing at the witnesses: no canary touched, no socket and no byte in QEMU's namespace", () => {
+    expect(canary.touched).toEqual([])
+    expect(readWireWitness(home, MACHINE)).toEqual(NOTHING)
+    expect(provider.requests).toEqual([])
+  })
+
+  it("finds the refusals of requests in the archive, with the rule", async () => {
+    const shown = await home.must(["sessions", "ls", "--json"])
+    const sessions = z
+      .array(z.looseObject({ id: z.string(), refusals: z.int() }))
+      .parse(JSON.parse(shown.stdout))
+    expect(sessions.reduce((sum, session) => sum + session.refusals, 0)).toBeGreaterThanOrEqual(6)
+  })
+
+  it("cannot become root, write to the image, or look into the capture proxy", async () => {
+    const tries =
+      "find / -xdev -perm /6000 -type f 2>/dev/null; touch /usr/x; cat /proc/$(pgrep -f capture.mjs)/environ"
+    const result = await home.stereo(["exec", MACHINE, "--", "sh", "-c", tries])
+    expect(result.stdout).toBe("")
+    expect(result.stderr).toMatch(/Read-only file system/)
+    expect(result.stderr).toMatch(/Permission denied|No such file/)
+  })
+})
+
+describe("root in the guest, after nft flush ruleset", () => {
+  beforeAll(async () => {
+    await home.must(["exec", MACHINE, "--user", "root", "--", "nft", "flush", "ruleset"])
+  })
+
+  it("still reaches nothing but the gateway", async () => {
+    // ARP is answered by QEMU itself, on a wire that ends there: the witness below says that nothing left
+    const ways = Object.keys(ESCAPES).filter((id) => id !== "gateway-direct" && id !== "raw-socket")
+    const results = await tryEscapes(
+      home,
+      MACHINE,
+      [...ways, `tcp 10.0.2.2 ${canary.port}`, `udp 10.0.2.2 ${canary.port}`],
+      "root",
+    )
+    expect(results.filter((one) => !["refused", "silence"].includes(one.outcome))).toEqual([])
+    expect(canary.touched).toEqual([])
+    expect(readWireWitness(home, MACHINE)).toEqual(NOTHING)
+  })
+
+  it("gets the same verdicts from the host when it speaks to the gateway itself", async () => {
+    // the wire is one stream: a newcomer's first connection may meet the rest of the one before
+    const ask = (authority: string) =>
+      `curl -sS -m 5 --retry 8 --retry-delay 1 --retry-all-errors --http2-prior-knowledge -o /dev/null -w '%{http_code} %header{stereo-verdict}\\n' --connect-to ::10.0.2.100:3128 http://${authority}/ | tail -n 1`
+    const script = `systemctl stop stereo-capture; sleep 1; ${ask("evil.example")}; ${ask("169.254.169.254")}; ${ask("127.0.0.1")}`
+    const result = await home.stereo(["exec", MACHINE, "--user", "root", "--", "sh", "-c", script])
+    expect(result.stdout.trim().split("\n")).toEqual([
+      "403 egress/no-rule",
+      "403 egress/ip-literal",
+      "403 egress/ip-literal",
+    ])
+    expect(provider.requests).toEqual([])
+  })
+})
