@@ -11,6 +11,7 @@ import type { Log } from "../host-proxy/exchange.ts"
 import { type Host, openHost } from "../host-proxy/open-host.ts"
 import { sweepMachines } from "../machine/sweep.ts"
 import type { CliContext } from "./context.ts"
+import { printable } from "./printable.ts"
 
 const SWEEP_EVERY_MS = 1500
 
@@ -41,7 +42,7 @@ export function addHostCommand(program: Command, context: CliContext): void {
 
 async function runHost(context: CliContext): Promise<void> {
   const { home, now, signal } = context
-  const log = (line: string) => context.print(`${new Date(now()).toISOString()} ${printable(line)}\n`)
+  const log = (line: string) => context.print(`${new Date(now()).toISOString()} ${printable(line, 2000)}\n`)
   await using host = await openHost({
     home,
     policiesDir: join(context.projectDir, "policies"),
@@ -99,9 +100,4 @@ function notRunning(path: string): Fault {
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
-}
-
-/** Guest text in a log line stays on its line and out of the terminal's hands. */
-function printable(line: string): string {
-  return line.replace(/[^\x20-\x7e\xa0-\u{10ffff}]/gu, "?").slice(0, 2000)
 }

@@ -7,6 +7,7 @@ import { Fault, reasonOf } from "../contract/fault.ts"
 import { homeLayout } from "../contract/home.ts"
 import { addBuildCommand } from "./build-command.ts"
 import type { CliContext } from "./context.ts"
+import { addCostCommand } from "./cost-command.ts"
 import { addDoctorCommand } from "./doctor-command.ts"
 import { addDownCommand } from "./down-command.ts"
 import { addExecCommand } from "./exec-command.ts"
@@ -18,6 +19,7 @@ import { addPlanCommand } from "./plan-command.ts"
 import { terminalProgress } from "./progress.ts"
 import { addRmCommand } from "./rm-command.ts"
 import { addRunCommand } from "./run-command.ts"
+import { addSessionsCommand } from "./sessions-command.ts"
 import { addSetupCommand } from "./setup-command.ts"
 import { addUpCommand } from "./up-command.ts"
 
@@ -41,6 +43,8 @@ addRmCommand(program, context)
 addRunCommand(program, context)
 addDoctorCommand(program, context)
 addHostCommand(program, context)
+addSessionsCommand(program, context)
+addCostCommand(program, context)
 
 await run(program)
 

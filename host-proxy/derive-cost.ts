@@ -1,14 +1,11 @@
 /** The pure spine of what an exchange cost: its row and the raw answer → turn → usage → price. */
 
-import { Fault } from "../contract/fault.ts"
 import type { PriceTable } from "../contract/price-table.ts"
-import { type ProviderApi, providerDefinition } from "../contract/provider-definition.ts"
+import type { ProviderApi } from "../contract/provider-definition.ts"
 import type { CostRow, ExchangeRow } from "./archive/schema.ts"
 import { priceUsage } from "./cost/price.ts"
 import { type Buckets, NO_TOKENS, normaliseUsage, type Usage } from "./cost/usage.ts"
-import type { HeaderList } from "./exchange.ts"
-import type { ModelTurn } from "./model-turn.ts"
-import { readTurn } from "./transcript/read-turn.ts"
+import { apiOf, readAnswer } from "./read-model-bodies.ts"
 
 /** Whether an exchange went to a model: only those can cost tokens. */
 export function isModelCall(row: ExchangeRow): row is ExchangeRow & { provider: string; api: ProviderApi } {
@@ -42,18 +39,6 @@ export function deriveCost(
   }
 }
 
-/** The turn of an archived answer; null when its encoding cannot be undone. */
-export function readAnswer(row: ExchangeRow, answer: Buffer): ModelTurn | null {
-  const api = apiOf(row)
-  if (!api) return null
-  try {
-    return readTurn({ api, headers: headersOf(row.response_headers), body: answer })
-  } catch (thrown) {
-    if (thrown instanceof Fault && thrown.code === "transcript/bad-encoding") return null
-    throw thrown
-  }
-}
-
 const NO_USAGE: Usage = { source: "none", parts: [], unpriceable: [] }
 
 function sumParts(usage: Usage): Buckets {
@@ -67,13 +52,4 @@ function sumParts(usage: Usage): Buckets {
     }),
     NO_TOKENS,
   )
-}
-
-function apiOf(row: ExchangeRow): ProviderApi | null {
-  return providerDefinition.shape.endpoints.element.shape.api.safeParse(row.api).data ?? null
-}
-
-/** Written by the archive from a HeaderList. */
-function headersOf(json: string | null): HeaderList {
-  return json === null ? [] : (JSON.parse(json) as HeaderList)
 }

@@ -62,10 +62,18 @@ export async function compareAccounts(
   })
 }
 
+/** A finding of one kind stands once for an exchange. */
 export async function appendFinding(
   database: ArchiveDatabase,
   finding: Omit<FindingRow, "id">,
 ): Promise<void> {
+  const known = await database
+    .selectFrom("findings")
+    .select("id")
+    .where("exchange_id", "=", finding.exchange_id)
+    .where("kind", "=", finding.kind)
+    .execute()
+  if (known.length > 0) return
   const id = newIdentifier(finding.found_at_ms)
   await database
     .insertInto("findings")

@@ -82,14 +82,19 @@ function refuse(rule: string, reason: string): { readonly refusal: Refusal } {
   return { refusal: refusal(rule, reason) }
 }
 
+const HINTS: Readonly<Record<string, string>> = {
+  "egress/scheme": "call the host by https",
+  "egress/ip-literal": "name the host instead: rules are about names, and an address is never allowed",
+  "egress/bad-host": "write the host as a plain name such as api.example.com, without a dot at its end",
+  "egress/bad-path":
+    "write the path plainly: no dot segments, no doubled or encoded slashes, no bare specials",
+  "egress/sni-mismatch": "ask in the request for the host that the TLS connection was made to",
+  "egress/host-mismatch": "send one Host header, the same as the host that is called",
+}
+
 function refusal(rule: string, reason: string): Refusal {
-  const hint = "send the request again in its plain form: https://host.example.com/path"
-  return {
-    status: rule === "egress/ip-literal" || rule.endsWith("-mismatch") ? 403 : 400,
-    rule,
-    reason,
-    hint,
-  }
+  const status = rule === "egress/ip-literal" || rule.endsWith("-mismatch") ? 403 : 400
+  return { status, rule, reason, hint: HINTS[rule] ?? "send the request in its plain form" }
 }
 
 /** Guest text for a message: bounded, printable. */

@@ -1,0 +1,113 @@
+/** `stereo sessions`: what agents did, as it crossed the wire. */
+
+import { mkdir, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import type { Command } from "commander"
+import { Fault } from "../contract/fault.ts"
+import { formatUsd } from "../host-proxy/cost/money.ts"
+import { readSessionSteps, type SessionStep } from "../host-proxy/read-session-steps.ts"
+import { findSession, readSessions, type SessionSummary } from "../host-proxy/read-sessions.ts"
+import type { CliContext } from "./context.ts"
+import { openRecords, type Records } from "./open-records.ts"
+import { printTable } from "./print-table.ts"
+import { printable } from "./printable.ts"
+import { describeSession, renderSession, renderSessionJson } from "./render-session.ts"
+
+interface ShowOptions {
+  readonly json?: boolean
+  readonly bytes?: string
+}
+
+export function addSessionsCommand(program: Command, context: CliContext): void {
+  const sessions = program
+    .command("sessions")
+    .description("list and show what agents did, as it crossed the wire")
+  sessions
+    .command("ls")
+    .description("list the sessions, the latest last")
+    .option("--json", "print as JSON")
+    .addHelpText("after", "\nExample:\n  $ stereo sessions ls --json")
+    .action((options: { json?: boolean }) => listSessions(context, options.json === true))
+  sessions
+    .command("show")
+    .description("show one session: turns, tool calls, tokens, cost, refusals")
+    .argument("<id>", "its id, the harness's own id, or the beginning of either")
+    .option("--json", "print as JSON")
+    .option(
+      "--bytes <dir>",
+      "also write every request and response body, as it crossed the wire, into a folder",
+    )
+    .addHelpText("after", "\nExample:\n  $ stereo sessions show 01k9 --bytes /tmp/session")
+    .action((id: string, options: ShowOptions) => showSession(context, id, options))
+}
+
+async function listSessions(context: CliContext, json: boolean): Promise<void> {
+  await using records = await openRecords(context)
+  const sessions = records ? await readSessions(records.reader, records.ledger) : []
+  if (json) return context.print(`${JSON.stringify(sessions.map(describeSession), null, 2)}\n`)
+  if (sessions.length === 0) return context.print("no sessions; `stereo run` and `stereo up` make some\n")
+  const rows = sessions.map((one) => [
+    printable(one.id, 80),
+    one.machine,
+    new Date(one.startedAtMs).toISOString().slice(0, 19).replace("T", " "),
+    String(one.turns),
+    String(one.refusals),
+    printable(one.models.join(","), 40) || "-",
+    costText(one),
+  ])
+  context.print(printTable(["SESSION", "MACHINE", "STARTED (UTC)", "TURNS", "REFUSED", "MODEL", "USD"], rows))
+}
+
+async function showSession(context: CliContext, id: string, options: ShowOptions): Promise<void> {
+  await using records = await openRecords(context)
+  if (!records) throw unknownSession(id, [])
+  const found = findSession(await readSessions(records.reader, records.ledger), id)
+  if ("candidates" in found) throw unknownSession(id, found.candidates)
+  const steps = await readSessionSteps(records.reader, records.ledger, found.id)
+  const ids = new Set(steps.map((step) => step.exchange.id))
+  const findings = (await records.reader.findings()).filter(
+    (one) => one.exchange_id && ids.has(one.exchange_id),
+  )
+  const whole = { summary: found, steps, findings }
+  context.print(options.json ? `${renderSessionJson(whole)}\n` : renderSession(whole))
+  if (options.bytes !== undefined) await writeBytes(context, records, steps, options.bytes)
+}
+
+/** `NNN-EXCHANGE.request` and `.response`, byte for byte. */
+async function writeBytes(
+  context: CliContext,
+  records: Records,
+  steps: readonly SessionStep[],
+  dir: string,
+): Promise<void> {
+  await context.progress.step(`Writing ${steps.length * 2} bodies to ${dir}`, async () => {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    for (const [index, { exchange }] of steps.entries()) {
+      const name = join(dir, `${String(index + 1).padStart(3, "0")}-${exchange.id}`)
+      await writeFile(`${name}.request`, await records.reader.body(exchange.request_sha256), { mode: 0o600 })
+      await writeFile(`${name}.response`, await records.reader.body(exchange.response_sha256), {
+        mode: 0o600,
+      })
+    }
+  })
+}
+
+function unknownSession(id: string, candidates: readonly string[]): Fault {
+  const shown = printable(id, 80)
+  if (candidates.length === 0) {
+    return new Fault("sessions/unknown", `no session's id begins with ${shown}`, {
+      hint: "stereo sessions ls lists them",
+    })
+  }
+  const list = candidates.slice(0, 8).join("\n  ")
+  return new Fault("sessions/ambiguous", `${candidates.length} sessions begin with ${shown}:\n  ${list}`, {
+    hint: "give more of the id",
+  })
+}
+
+/** Unpriced calls are not in the sum, so it is marked. */
+function costText(session: SessionSummary): string {
+  if (session.turns === 0) return "-"
+  if (session.unpriced === session.turns) return "unpriced"
+  return `${formatUsd(session.costNanoUsd)}${session.unpriced > 0 ? ` + ${session.unpriced} unpriced` : ""}`
+}
