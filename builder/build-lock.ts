@@ -1,21 +1,27 @@
 /** One build at a time per home: a lock that the kernel drops when its holder dies, however it dies. */
 
 import { createHash } from "node:crypto"
+import { mkdir, realpath } from "node:fs/promises"
 import { connect, createServer, type Server } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 
 const RETRY_MS = 300
 
 /**
- * Waits until no other process holds the lock of `name`. The lock is a listening socket in Linux's abstract
+ * Waits until no other process holds the lock of a folder, by whatever path it is named. The lock is a listening socket in Linux's abstract
  * namespace, so that a killed build leaves nothing to clean up; it answers with its holder's process id.
  */
 export async function openBuildLock(
-  name: string,
+  dir: string,
   onWait: (holder: string) => void,
   signal: AbortSignal,
 ): Promise<AsyncDisposable> {
-  const address = `\0stereo-build-${createHash("sha256").update(name).digest("hex").slice(0, 32)}`
+  await mkdir(dir, { recursive: true })
+  const name = createHash("sha256")
+    .update(await realpath(dir))
+    .digest("hex")
+    .slice(0, 32)
+  const address = `\0stereo-build-${name}`
   for (;;) {
     signal.throwIfAborted()
     const server = await listen(address)

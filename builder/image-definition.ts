@@ -97,8 +97,10 @@ const maskPart = z.strictObject({ units: z.array(unitName).min(1), why })
 const enablePart = z.strictObject({ units: z.array(unitName).min(1), target: unitName, why })
 
 const kernelPart = z.strictObject({
-  /** Modules by name, loaded in this order; what they depend on comes before them. */
-  modules: z.array(z.strictObject({ names: z.array(z.string()).min(1), why })).default([]),
+  /** Modules by name; what they depend on comes with them. Those for the root disk are loaded before it opens. */
+  modules: z
+    .array(z.strictObject({ names: z.array(z.string()).min(1), for_root: z.boolean().default(false), why }))
+    .default([]),
   options: z.array(z.strictObject({ text: z.string().regex(/^[^"\0]+$/), why })).default([]),
 })
 

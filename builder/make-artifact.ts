@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { readFile, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { makeBoot } from "./artifact/make-boot.ts"
 import { makeRoot } from "./artifact/make-root.ts"
@@ -76,7 +76,7 @@ export function makeRootDisk(
   return stages.stage({
     name: "artifact-root",
     title: "artifact: erofs root with its dm-verity tree",
-    inputs: { tarSha256, toolsDir, recipe: plan.recipes.artifact },
+    inputs: { tarSha256, tools: basename(toolsDir), recipe: plan.recipes.artifact },
     make: (dir) => makeRoot({ ...stages.runner, tar, tarSha256, toolsDir, dir }),
   })
 }

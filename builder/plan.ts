@@ -54,7 +54,7 @@ export interface Plan {
   /** Libraries kept although no file links them. */
   readonly libraries: readonly Reasoned<string>[]
   readonly kernel: {
-    readonly modules: readonly Reasoned<string>[]
+    readonly modules: readonly (Reasoned<string> & { readonly forRoot: boolean })[]
     readonly options: readonly { readonly text: string; readonly why: string }[]
   }
   readonly resources: { readonly cpus: number; readonly memoryMib: number; readonly diskMib: number }

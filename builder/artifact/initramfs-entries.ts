@@ -5,6 +5,7 @@ import { Fault } from "../../contract/fault.ts"
 import { neededLibraries } from "../elf.ts"
 import type { Tree } from "../tree.ts"
 import type { CpioEntry } from "./cpio.ts"
+import { renderModulesDep } from "./module-dependencies.ts"
 
 const LIBRARY_DIR = "/usr/lib/x86_64-linux-gnu"
 const LOADER = "ld-linux-x86-64.so.2"
@@ -13,6 +14,7 @@ const FOLDERS = [
   "dev",
   "lib64",
   "lib",
+  "lib/modules",
   "lib/x86_64-linux-gnu",
   "modules",
   "proc",
@@ -23,24 +25,41 @@ const FOLDERS = [
 
 export interface InitramfsParts {
   readonly init: Buffer
-  /** Uncompressed and unstripped modules in the order of loading. */
-  readonly modules: readonly { readonly name: string; readonly bytes: Buffer }[]
+  readonly kernelVersion: string
+  /** Uncompressed and unstripped, with all that they need. */
+  readonly modules: ReadonlyMap<string, Buffer>
+  /** Loaded before the root disk opens. */
+  readonly rootModules: readonly string[]
+  /** Loaded meanwhile. */
+  readonly restModules: readonly string[]
   /** The tree of the boot packages. */
   readonly tree: Tree
 }
 
 export function planInitramfs(parts: InitramfsParts): CpioEntry[] {
   const dmsetup = fileBytes(parts.tree, "/usr/sbin/dmsetup")
-  const order = parts.modules.map(({ name }) => `${name}\n`).join("")
+  const moduleDir = `lib/modules/${parts.kernelVersion}`
   return [
-    ...FOLDERS.map((path) => ({ kind: "directory", path, mode: 0o755 }) as const),
+    ...[...FOLDERS, moduleDir].map((path) => ({ kind: "directory", path, mode: 0o755 }) as const),
     file("init", 0o755, parts.init),
     file("bin/busybox", 0o755, fileBytes(parts.tree, "/usr/bin/busybox")),
     file("sbin/dmsetup", 0o755, dmsetup),
     file(`lib64/${LOADER}`, 0o755, fileBytes(parts.tree, `${LIBRARY_DIR}/${LOADER}`)),
     ...librariesOf(parts.tree, dmsetup),
-    ...parts.modules.map(({ name, bytes }) => file(`modules/${name}.ko`, 0o644, bytes)),
-    file("modules/order", 0o644, Buffer.from(order)),
+    ...[...parts.modules].map(([name, bytes]) => file(`${moduleDir}/${name}.ko`, 0o644, bytes)),
+    file(`${moduleDir}/modules.dep`, 0o644, Buffer.from(renderModulesDep(parts.modules))),
+    file(
+      "modules/root",
+      0o644,
+      Buffer.from(`${parts.rootModules.join(" ")}
+`),
+    ),
+    file(
+      "modules/rest",
+      0o644,
+      Buffer.from(`${parts.restModules.join(" ")}
+`),
+    ),
   ]
 }
 

@@ -8,7 +8,7 @@ import { runTool } from "../tools-tree.ts"
 import { readTree, type Tree } from "../tree.ts"
 import { renderCpio } from "./cpio.ts"
 import { planInitramfs } from "./initramfs-entries.ts"
-import { moduleName, orderModules } from "./module-order.ts"
+import { closeModules, moduleName } from "./module-dependencies.ts"
 import { shrinkElf } from "./shrink-elf.ts"
 import { extractVmlinux } from "./vmlinux.ts"
 
@@ -23,7 +23,6 @@ export interface BootRequest {
 
 export interface BootRecord {
   readonly kernelVersion: string
-  /** In the order of loading. */
   readonly modules: readonly string[]
 }
 
@@ -31,19 +30,24 @@ const UNUSED = /^\/(?:usr\/share|etc|var|dev)(?:\/|$)/
 
 /** Leaves `vmlinux`, `initramfs.cpio` and `boot.json` in the folder. */
 export async function makeBoot(request: BootRequest): Promise<void> {
-  const { dir } = request
+  const { dir, plan } = request
   const tree = await readTree(request.bootTar, (path) => UNUSED.test(path))
   const kernel = findKernel(tree)
   await writeFile(join(dir, "vmlinux"), shrinkElf(extractVmlinux(kernel.bytes)))
-  const modules = await unpackModules(tree, request)
-  const order = orderModules(
+  const wanted = plan.kernel.modules.flatMap(({ items }) => items)
+  const modules = await closeModules(wanted, (names) => unpackModules(tree, names, request))
+  const namesOf = (forRoot: boolean) =>
+    plan.kernel.modules.flatMap((part) => (part.forRoot === forRoot ? part.items : []))
+  const entries = planInitramfs({
+    tree,
     modules,
-    request.plan.kernel.modules.flatMap(({ items }) => items),
-  )
-  const init = await readFile(join(import.meta.dirname, "init.sh"))
-  const loaded = order.map((name) => ({ name, bytes: modules.get(name) ?? Buffer.alloc(0) }))
-  await writeFile(join(dir, "initramfs.cpio"), renderCpio(planInitramfs({ init, modules: loaded, tree })))
-  const record: BootRecord = { kernelVersion: kernel.version, modules: order }
+    init: await readFile(join(import.meta.dirname, "init.sh")),
+    kernelVersion: kernel.version,
+    rootModules: namesOf(true),
+    restModules: namesOf(false),
+  })
+  await writeFile(join(dir, "initramfs.cpio"), renderCpio(entries))
+  const record: BootRecord = { kernelVersion: kernel.version, modules: [...modules.keys()] }
   await writeFile(join(dir, "boot.json"), `${JSON.stringify(record, null, 1)}\n`)
 }
 
@@ -58,25 +62,31 @@ function findKernel(tree: Tree): { version: string; bytes: Buffer } {
   })
 }
 
-/** All modules by name. The initramfs needs them uncompressed: the kernel then only checks and links them. */
-async function unpackModules(tree: Tree, request: BootRequest): Promise<Map<string, Buffer>> {
-  const wanted = new Map<string, Buffer>()
-  for (const [path, entry] of tree) {
-    const name = /^(.+)\.ko\.xz$/.exec(basename(path))?.[1]
-    if (name && entry.kind === "file" && "bytes" in entry.content)
-      wanted.set(moduleName(name), entry.content.bytes)
-  }
+/** The initramfs needs modules uncompressed: the kernel then only checks and links them. */
+async function unpackModules(
+  tree: Tree,
+  names: readonly string[],
+  request: BootRequest,
+): Promise<Map<string, Buffer>> {
   const workDir = join(request.dir, "modules")
   await mkdir(workDir)
-  for (const [name, bytes] of wanted) await writeFile(join(workDir, `${name}.ko.xz`), bytes)
-  await runTool(request.toolsDir, {
-    ...request,
-    purpose: "the kernel's modules",
-    workDir,
-    command: ["sh", "-c", "ls | xargs xz -d"],
-  })
+  for (const name of names) await writeFile(join(workDir, `${name}.ko.xz`), findModule(tree, name))
+  const files = names.map((name) => `${name}.ko.xz`)
+  const tool = { ...request, purpose: "the kernel's modules", workDir }
+  await runTool(request.toolsDir, { ...tool, command: ["xz", "-d", ...files] })
   const modules = new Map<string, Buffer>()
-  for (const name of wanted.keys()) modules.set(name, await readFile(join(workDir, `${name}.ko`)))
+  for (const name of names) modules.set(name, await readFile(join(workDir, `${name}.ko`)))
   await rm(workDir, { recursive: true })
   return modules
+}
+
+function findModule(tree: Tree, name: string): Buffer {
+  for (const [path, entry] of tree) {
+    const found = /^(.+)\.ko\.xz$/.exec(basename(path))?.[1]
+    if (found === undefined || moduleName(found) !== name) continue
+    if (entry.kind === "file" && "bytes" in entry.content) return entry.content.bytes
+  }
+  throw new Fault("artifact/no-module", `the kernel package has no module ${name}`, {
+    hint: "it may be built in (then take it out of [[kernel.modules]]) or have another name",
+  })
 }

@@ -28,7 +28,11 @@ export function planImage(definition: ImageDefinition, lineage: readonly string[
     prune: definition.prune.map(({ paths, keep, why }) => ({ items: paths, keep, why })),
     libraries: definition.library.map(({ names, why }) => ({ items: names, why })),
     kernel: {
-      modules: definition.kernel.modules.map(({ names, why }) => ({ items: names, why })),
+      modules: definition.kernel.modules.map(({ names, for_root, why }) => ({
+        items: names,
+        forRoot: for_root,
+        why,
+      })),
       options: definition.kernel.options,
     },
     resources: { cpus, memoryMib: memory_mib, diskMib: disk_mib },
