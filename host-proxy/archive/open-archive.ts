@@ -5,18 +5,12 @@ import { join } from "node:path"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { AnswerHead, ExchangeEnd, ExchangeOpening, ExchangeRouting, Log } from "../exchange.ts"
 import { storeBlob } from "./blobs.ts"
+import { BodySpool } from "./body-spool.ts"
 import { type ArchiveDatabase, openForWriting } from "./database.ts"
 import { maskHeaders, maskTarget } from "./mask.ts"
 import { type Recovery, recoverSpool, rowOf } from "./recover.ts"
 import type { ExchangeRow } from "./schema.ts"
-import {
-  BodySpool,
-  removeSpool,
-  type SpoolHead,
-  type SpoolPaths,
-  spoolPaths,
-  writeSpoolHead,
-} from "./spool.ts"
+import { removeSpool, type SpoolHead, type SpoolPaths, spoolPaths, writeSpoolHead } from "./spool.ts"
 
 export interface OpenExchange {
   readonly id: string

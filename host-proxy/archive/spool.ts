@@ -1,7 +1,6 @@
-/** The files of an exchange under way: what has come is in the kernel's hands before the guest sees it. */
+/** The files of an exchange under way, from which it is recovered after a crash. */
 
-import { createHash } from "node:crypto"
-import { closeSync, existsSync, openSync, renameSync, writeFileSync, writeSync } from "node:fs"
+import { existsSync, renameSync, writeFileSync } from "node:fs"
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { AnswerHead, ExchangeOpening, ExchangeRouting } from "../exchange.ts"
@@ -24,38 +23,6 @@ export function spoolPaths(dir: string, id: string): SpoolPaths {
     head: join(dir, `${id}.json`),
     request: join(dir, `${id}.request`),
     response: join(dir, `${id}.response`),
-  }
-}
-
-/** Appends to one body's spool file and keeps its digest. */
-export class BodySpool {
-  readonly #file: string
-  readonly #hash = createHash("sha256")
-  #descriptor: number | null = null
-  #sizeBytes = 0
-
-  constructor(file: string) {
-    this.#file = file
-  }
-
-  get sizeBytes(): number {
-    return this.#sizeBytes
-  }
-
-  /** Synchronous on purpose: a write to the page cache takes microseconds, and the order is then plain. */
-  append(chunk: Buffer): void {
-    this.#descriptor ??= openSync(this.#file, "a", 0o600)
-    let written = 0
-    while (written < chunk.length) written += writeSync(this.#descriptor, chunk, written)
-    this.#hash.update(chunk)
-    this.#sizeBytes += chunk.length
-  }
-
-  /** Closes the file; nothing can be appended afterwards. */
-  finish(): { readonly sha256: string; readonly sizeBytes: number } {
-    if (this.#descriptor !== null) closeSync(this.#descriptor)
-    this.#descriptor = null
-    return { sha256: this.#hash.digest("hex"), sizeBytes: this.#sizeBytes }
   }
 }
 

@@ -50,7 +50,8 @@ export function serveSession(socket: Socket, handlers: SessionHandlers): ServerH
     // Node passes rawHeaders as an array of strings; its type says nothing
     handlers.onRequest(stream, rawHeaders as unknown as RawHeaders).catch((thrown) => {
       handlers.log(`stream ${stream.id}: ${reasonOf(thrown)}`)
-      if (!stream.closed) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      // not close(code): it may send END_STREAM first, and the guest would see a good end
+      stream.destroy(new Error("the request failed"))
     })
   })
   return session

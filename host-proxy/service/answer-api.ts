@@ -1,12 +1,6 @@
 /** Answers one request on host.sock. */
 
-import {
-  type ClientHttp2Session,
-  constants,
-  type Http2Stream,
-  type OutgoingHttpHeaders,
-  type ServerHttp2Stream,
-} from "node:http2"
+import type { ClientHttp2Session, Http2Stream, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2"
 import { machineName } from "../../contract/card.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { HostError, ReadyReport } from "../../contract/host-api.ts"
@@ -111,8 +105,10 @@ function relayControl(request: MachineRequest, name: string, path: string): void
 /** Bytes, their end, and a reset; a side that closed early costs the other nothing but the bytes for it. */
 function passOn(from: Http2Stream, to: Http2Stream): void {
   from.pipe(to)
-  from.on("error", () => to.close(constants.NGHTTP2_INTERNAL_ERROR))
-  from.on("aborted", () => to.close(constants.NGHTTP2_CANCEL))
+  // not close(code): it may send END_STREAM first, and what was cut would look whole
+  const cut = () => to.destroy(new Error("the other side was reset"))
+  from.on("error", cut)
+  from.on("aborted", cut)
   to.on("close", () => {
     from.unpipe(to)
     from.resume()

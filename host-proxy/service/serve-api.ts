@@ -3,7 +3,7 @@
 import { once } from "node:events"
 import { chmodSync, mkdirSync } from "node:fs"
 import { rm } from "node:fs/promises"
-import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2"
+import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2"
 import { createConnection } from "node:net"
 import { dirname } from "node:path"
 import { Fault, reasonOf } from "../../contract/fault.ts"
@@ -72,7 +72,7 @@ function answerStream(
     .then((options) => answerApi(stream, headers, options))
     .catch((thrown) => {
       opened.then((options) => options.log(`host.sock: ${reasonOf(thrown)}`))
-      if (!stream.closed) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      stream.destroy(new Error("the request failed"))
     })
 }
 
