@@ -1,7 +1,18 @@
 /** The store of finished images: folders by digest, and names that point at one of them. */
 
 import { createHash } from "node:crypto"
-import { mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, stat, symlink } from "node:fs/promises"
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from "node:fs/promises"
 import { join } from "node:path"
 import { parse } from "smol-toml"
 import { Fault, reasonOf } from "../contract/fault.ts"
@@ -25,17 +36,26 @@ export async function storeImage(
 ): Promise<StoredImage> {
   const byDigest = join(home.images, "by-digest")
   await mkdir(byDigest, { recursive: true })
+  await removeLeftovers(byDigest)
   const work = await mkdtemp(join(byDigest, ".making-"))
   try {
     const digest = createHash("sha256")
       .update(await write(work))
       .digest("hex")
     const dir = join(byDigest, digest)
+    await chmod(work, 0o755)
     if (!(await exists(dir))) await rename(work, dir)
     await pointName(home, name, digest)
     return readImage(home, name)
   } finally {
     await rm(work, { recursive: true, force: true })
+  }
+}
+
+/** Folders of builds that were killed; the build lock says that nobody fills one now. */
+async function removeLeftovers(byDigest: string): Promise<void> {
+  for (const name of await readdir(byDigest)) {
+    if (name.startsWith(".making-")) await rm(join(byDigest, name), { recursive: true, force: true })
   }
 }
 

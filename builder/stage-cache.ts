@@ -1,8 +1,12 @@
 /** Results of stages, kept by key: an entry appears whole by one rename, or not at all. */
 
 import { createHash } from "node:crypto"
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises"
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+
+/** Of each stage; more than the stages of one build, so that a build never loses its own. */
+const KEPT_ENTRIES = 12
+const USED = ".used"
 
 export interface StageResult {
   readonly dir: string
@@ -20,13 +24,19 @@ export interface StageRequest {
 /** Gives the entry of `key`, made now if it is not there. */
 export async function cachedStage(request: StageRequest): Promise<StageResult> {
   const dir = join(request.stageDir, request.key)
-  if (await isDirectory(dir)) return { dir, cached: true }
+  if (await isDirectory(dir)) {
+    await markUsed(dir)
+    return { dir, cached: true }
+  }
   await mkdir(request.stageDir, { recursive: true })
   await removeLeftovers(request.stageDir)
   const work = await mkdtemp(join(request.stageDir, ".making-"))
   try {
     await request.make(work)
+    await chmod(work, 0o755)
+    await markUsed(work)
     await rename(work, dir)
+    await removeOldest(request.stageDir)
   } catch (thrown) {
     await rm(work, { recursive: true, force: true })
     throw thrown
@@ -38,6 +48,22 @@ export async function cachedStage(request: StageRequest): Promise<StageResult> {
 async function removeLeftovers(stageDir: string): Promise<void> {
   const names = await readdir(stageDir)
   for (const name of names.filter((name) => name.startsWith(".making-"))) {
+    await rm(join(stageDir, name), { recursive: true, force: true })
+  }
+}
+
+/** The file's time, which the kernel sets, is when the entry was last of use. */
+async function markUsed(dir: string): Promise<void> {
+  await writeFile(join(dir, USED), "")
+}
+
+async function removeOldest(stageDir: string): Promise<void> {
+  const names = (await readdir(stageDir)).filter((name) => /^[0-9a-f]{64}$/.test(name))
+  const entries = await Promise.all(
+    names.map(async (name) => ({ name, usedMs: (await stat(join(stageDir, name, USED))).mtimeMs })),
+  )
+  entries.sort((left, right) => right.usedMs - left.usedMs)
+  for (const { name } of entries.slice(KEPT_ENTRIES)) {
     await rm(join(stageDir, name), { recursive: true, force: true })
   }
 }
