@@ -36,6 +36,8 @@ export async function callHost(
   body?: string,
 ): Promise<ApiAnswer> {
   const session = connect("http://host", { createConnection: () => createConnection(socketPath) })
+  // the stream fails with it, and tells
+  session.on("error", () => session.destroy())
   try {
     const stream = session.request({ ":method": method, ":path": path })
     stream.end(body)

@@ -1,6 +1,6 @@
 /** A host service over a temporary home with one machine that no QEMU runs: the whole second wall, no VM. */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { type Home, homeLayout, type MachineHome, machineLayout } from "../../contract/home.ts"
@@ -59,7 +59,8 @@ function makeRecord(egressSets: readonly string[]): MachineRecord {
     failure: null,
     owner: null,
     ephemeral: false,
-    qemu: null,
+    // stands for a QEMU that lives as long as the test
+    qemu: thisProcess(),
     createdAt: new Date().toISOString(),
     team: "research",
     project: "first-light",
@@ -69,4 +70,10 @@ function makeRecord(egressSets: readonly string[]): MachineRecord {
     placeholders: { anthropic: PLACEHOLDER, openai: OPENAI_PLACEHOLDER },
     ssh: { clientPublicKey: "c", clientPrivateKey: "k", hostPublicKey: "h", hostPrivateKey: "p" },
   }
+}
+
+function thisProcess(): NonNullable<MachineRecord["qemu"]> {
+  const stat = readFileSync("/proc/self/stat", "utf8")
+  const startTicks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "0"
+  return { pid: process.pid, startTicks }
 }

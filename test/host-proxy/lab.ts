@@ -76,12 +76,12 @@ export async function readRows(files: HostLab): Promise<readonly ExchangeRow[]> 
   }
 }
 
-/** Asks until there is an answer other than null; fails after five seconds. */
+/** Asks until there is an answer other than null; fails after twenty seconds. */
 export async function eventually<Result>(ask: () => Promise<Result | null> | Result | null): Promise<Result> {
-  for (let round = 0; round < 250; round += 1) {
+  for (let round = 0; round < 1000; round += 1) {
     const answer = await ask()
     if (answer !== null) return answer
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  throw new Error("it did not happen in five seconds")
+  throw new Error("it did not happen in twenty seconds")
 }
