@@ -77,15 +77,17 @@ function openDecoder(headers: HeaderList, onText: (text: Buffer) => void): Decod
   const stream = createDecoder(encoding)
   if (!stream) return null
   let broken = false
+  let wake: () => void = () => undefined
   stream.on("data", onText)
   stream.on("error", () => {
     // not what its header says: the raw bytes are still watched
     broken = true
+    wake()
   })
   return async (chunk) => {
     if (broken) return
     await new Promise<void>((resolve) => {
-      stream.once("error", () => resolve())
+      wake = resolve
       stream.write(chunk, () => setImmediate(resolve))
     })
   }

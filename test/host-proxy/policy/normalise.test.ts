@@ -1,0 +1,157 @@
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import type { GuestHead } from "../../../host-proxy/exchange.ts"
+import { normaliseRequest } from "../../../host-proxy/policy/normalise.ts"
+
+const PLAIN = { exchange: null, process: null, sni: null, session: null }
+
+function head(change: Partial<GuestHead> = {}): GuestHead {
+  return {
+    method: "GET",
+    scheme: "https",
+    authority: "api.example.com",
+    target: "/v1/items?q=1",
+    headers: [],
+    claims: PLAIN,
+    ...change,
+  }
+}
+
+function ruleOf(change: Partial<GuestHead>): string {
+  const result = normaliseRequest(head(change))
+  return "refusal" in result ? result.refusal.rule : "accepted"
+}
+
+describe("normaliseRequest", () => {
+  it("gives the one spelling that rules are written in", () => {
+    expect(normaliseRequest(head({ authority: "API.Example.COM:8443" }))).toEqual({
+      request: { scheme: "https", host: "api.example.com", port: 8443, method: "GET", path: "/v1/items" },
+    })
+    expect(normaliseRequest(head({ scheme: "http" }))).toMatchObject({ request: { port: 80 } })
+  })
+
+  it.each([
+    "127.0.0.1",
+    "127.0.0.1:443",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "0x7f.1",
+    "0",
+    "0x",
+    "169.254.169.254",
+    "[::1]",
+    "[::1]:443",
+    "::1",
+    "[::ffff:10.0.0.1]",
+    "[64:ff9b::a9fe:a9fe]",
+    "1.2.3.4.",
+    "evil.example.1",
+    "a:b:c",
+  ])("refuses the address %s in whatever spelling", (authority) => {
+    expect(ruleOf({ authority })).toBe("egress/ip-literal")
+  })
+
+  it.each([
+    "api.example.com.",
+    "localhost",
+    "api..example.com",
+    ".example.com",
+    "api_x.example.com",
+    "a b.example.com",
+    "user@api.example.com",
+    "api.example.com@evil.com",
+    "api.example.com\0.evil.com",
+    "①.example.com",
+    "apı.example.com",
+    "api.example.com:",
+    "api.example.com:0",
+    "api.example.com:99999",
+    "api.example.com:+443",
+    "-a.example.com",
+    "%61pi.example.com",
+    `${"a".repeat(64)}.example.com`,
+    "",
+  ])("refuses the host %j", (authority) => {
+    expect(ruleOf({ authority })).toBe("egress/bad-host")
+  })
+
+  it.each([
+    "/v1/../admin",
+    "/v1/./x",
+    "/v1/..",
+    "/v1/%2e%2e/admin",
+    "/v1/%2E%2e/admin",
+    "/v1/%252e%252e/x",
+    "/a%2fb",
+    "/a%5cb",
+    "/a\\b",
+    "//evil",
+    "/a//b",
+    "/a%00",
+    "/a%zz",
+    "/a%",
+    "v1",
+    "",
+    "*",
+    "/a b",
+    "/ä",
+    "/a\tb",
+    "/a#b",
+    "/v1/..;/admin",
+    "http://other/",
+  ])("refuses the path %j", (target) => {
+    expect(ruleOf({ target })).toBe("egress/bad-path")
+  })
+
+  it("leaves the query alone, dots and slashes in it too", () => {
+    expect(ruleOf({ target: "/v1/items?next=/a/../b%2fc" })).toBe("accepted")
+  })
+
+  it("refuses a Host header or a TLS name that says otherwise", () => {
+    expect(ruleOf({ headers: [["host", "evil.example.com"]] })).toBe("egress/host-mismatch")
+    const twice = [
+      ["host", "api.example.com"],
+      ["host", "api.example.com"],
+    ] as const
+    expect(ruleOf({ headers: twice })).toBe("egress/host-mismatch")
+    expect(ruleOf({ headers: [["host", "API.example.com"]] })).toBe("accepted")
+    expect(ruleOf({ claims: { ...PLAIN, sni: "evil.example.com" } })).toBe("egress/sni-mismatch")
+    expect(ruleOf({ claims: { ...PLAIN, sni: "API.example.com" } })).toBe("accepted")
+  })
+
+  it("accepts no authority but plain names, whatever is tried", () => {
+    const piece = fc.oneof(
+      fc.string({ unit: "grapheme", maxLength: 8 }),
+      fc.constantFrom(".", ":", "@", "[", "%", "\0", "api.example.com", "127.1", "0x"),
+    )
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 5 }), (pieces) => {
+        const result = normaliseRequest(head({ authority: pieces.join("") }))
+        if ("refusal" in result) return
+        expect(result.request.host).toMatch(
+          /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z-][a-z0-9-]*$/,
+        )
+        // the platform's own URL parser must see the same host and no address
+        expect(new URL(`https://${pieces.join("")}/`).hostname).toBe(result.request.host)
+      }),
+      { numRuns: 3000, seed: 7 },
+    )
+  })
+
+  it("accepts no path that a URL parser would change", () => {
+    const piece = fc.oneof(
+      fc.string({ maxLength: 6 }),
+      fc.constantFrom("/", "..", ".", "%2e", "%2F", "\\", "//", "%5c", ";"),
+    )
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
+        const result = normaliseRequest(head({ target: `/${pieces.join("")}` }))
+        if ("refusal" in result) return
+        expect(new URL(`https://a.b${result.request.path}`).pathname).toBe(result.request.path)
+      }),
+      { numRuns: 3000, seed: 7 },
+    )
+  })
+})
