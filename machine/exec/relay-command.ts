@@ -39,7 +39,7 @@ export async function relayCommand(
   signal.addEventListener("abort", forward, { once: true })
   if (signal.aborted) forward()
   try {
-    return await relay(client, channel, streams)
+    return await relay(client, channel, streams, signal)
   } finally {
     stopResize()
     signal.removeEventListener("abort", forward)
@@ -77,31 +77,43 @@ function followSize(channel: ClientChannel, terminal: Terminal | null): () => vo
   })
 }
 
-/** As Ctrl-C would: the command gets SIGINT, and the connection ends if it does not end itself. */
+/** As Ctrl-C would: the command gets SIGINT; the connection ends if it does not end itself. */
 function interrupt(client: Client, channel: ClientChannel): void {
-  channel.signal("INT")
+  sendSignal(client, channel, "INT")
   setTimeout(() => client.destroy(), 2000).unref()
 }
 
-function relay(client: Client, channel: ClientChannel, streams: CommandStreams): Promise<number> {
-  return new Promise((settle, reject) => {
+/** ssh2 sends no signal once standard input has ended, although ssh allows it; so its protocol is asked directly. */
+function sendSignal(client: Client, channel: ClientChannel, name: string): void {
+  // not in ssh2's public types; `client` and `channel` carry these fields since its version 1.0
+  const { _protocol } = client as unknown as { _protocol: { signal(id: number, name: string): void } }
+  const { outgoing } = channel as unknown as { outgoing: { id: number; state: string } }
+  if (outgoing.state !== "closed" && outgoing.state !== "closing") _protocol.signal(outgoing.id, name)
+}
+
+function relay(client: Client, channel: ClientChannel, streams: CommandStreams, signal: AbortSignal) {
+  return new Promise<number>((settle, reject) => {
     let code: number | null = null
+    const ended = () => {
+      if (code !== null) settle(code)
+      else if (signal.aborted) settle(codeOfSignal("SIGINT"))
+      else reject(lost())
+    }
     channel.on("exit", (exitCode: number | null, signalName?: string) => {
       code = exitCode ?? codeOfSignal(signalName)
     })
-    channel.once("close", () => {
-      if (code === null) reject(lost())
-      else settle(code)
-    })
-    client.once("close", () => reject(lost()))
-    // the reader has gone (`… | head`): end the command as a closed pipe would
+    channel.once("close", ended)
+    // sshd itself waits for us to go: an end from its side is a broken connection
+    client.once("end", ended)
+    client.once("close", ended)
+    channel.on("error", reject)
+    // the reader has gone (`… | head`): the command ends as with a closed pipe, by the connection's end
     const readerGone = (error: NodeJS.ErrnoException) => {
-      code = error.code === "EPIPE" ? 128 + constants.signals.SIGPIPE : 1
-      channel.close()
+      if (error.code === "EPIPE") settle(codeOfSignal("SIGPIPE"))
+      else reject(error)
     }
     streams.stdout.once("error", readerGone)
     streams.stderr.once("error", readerGone)
-    channel.on("error", reject)
     channel.pipe(streams.stdout, { end: false })
     channel.stderr.pipe(streams.stderr, { end: false })
     streams.stdin.pipe(channel)
