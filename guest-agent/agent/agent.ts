@@ -54,6 +54,7 @@ async function serveControlPort({ nowMs, log, signal }: AgentContext): Promise<v
       runProgram(["systemctl", "--no-block", "poweroff"]).catch((thrown) => log(String(thrown)))
     },
   }
+  log(`control port open after ${Math.round(performance.now())} ms`)
   const onSession = (stream: Parameters<typeof serveControl>[0]) => {
     serveControl(stream, handlers)
   }

@@ -1,4 +1,4 @@
-/** The guest agent, as root: the host's hand in the guest. */
+/** The guest agent, as root: the host's hand in the guest. No top-level await, so that it can be bundled as CommonJS. */
 
 import { reasonOf } from "../../contract/fault.ts"
 import { runAgent } from "./agent.ts"
@@ -10,13 +10,12 @@ process.once("SIGTERM", () => {
   process.exit(0)
 })
 
-try {
-  await runAgent({
-    nowMs: Date.now,
-    log: (line) => process.stderr.write(`stereo-agent: ${line}\n`),
-    signal: stopped.signal,
-  })
-} catch (thrown) {
-  process.stderr.write(`stereo-agent: ${reasonOf(thrown)}\n`)
-  process.exitCode = 1
+const log = (line: string): void => {
+  process.stderr.write(`stereo-agent: ${line}\n`)
 }
+
+runAgent({ nowMs: Date.now, log, signal: stopped.signal }).catch((thrown) => {
+  log(reasonOf(thrown))
+  // systemd starts it anew; threads that wait in a read would keep this process
+  process.exit(1)
+})
