@@ -9,6 +9,7 @@ import type { Command } from "commander"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Log } from "../host-proxy/exchange.ts"
 import { type Host, openHost } from "../host-proxy/open-host.ts"
+import { openHostClient } from "../machine/host-client.ts"
 import { sweepMachines } from "../machine/sweep.ts"
 import type { CliContext } from "./context.ts"
 import { printable } from "./printable.ts"
@@ -38,6 +39,21 @@ export function addHostCommand(program: Command, context: CliContext): void {
     .description("end the host service of this user")
     .addHelpText("after", "\nExample:\n  $ stereo host stop")
     .action(() => stopHost(context))
+  host
+    .command("status")
+    .description("show whether the host service runs, and which machines it serves")
+    .option("--json", "print as JSON")
+    .addHelpText("after", "\nExit code 1 when it does not run.\n\nExample:\n  $ stereo host status --json")
+    .action((options: { json?: boolean }) => showStatus(context, options.json === true))
+}
+
+async function showStatus(context: CliContext, asJson: boolean): Promise<void> {
+  if (!existsSync(context.home.hostSocket)) throw notRunning(context.home.hostSocket)
+  using client = openHostClient(context.home.hostSocket)
+  const health = await client.health(context.signal)
+  const served = health.machines.length === 0 ? "no machine" : health.machines.join(", ")
+  const text = `process ${health.pid}, version ${health.version}, since ${health.startedAt}, serves ${served}`
+  context.print(asJson ? `${JSON.stringify(health, null, 2)}\n` : `${text}\n`)
 }
 
 async function runHost(context: CliContext): Promise<void> {
