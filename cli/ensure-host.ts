@@ -6,7 +6,7 @@ import { dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { Fault } from "../contract/fault.ts"
 import { type HostClient, openHostClient } from "../machine/host-client.ts"
-import { readTailText } from "../machine/read-tail-text.ts"
+import { printable, readTailText } from "../machine/read-tail-text.ts"
 import type { CliContext } from "./context.ts"
 
 const DEADLINE_MS = 20_000
@@ -81,7 +81,10 @@ function spawnHost(context: CliContext) {
 }
 
 async function notStarted(context: CliContext, what: string): Promise<Fault> {
-  const lines = (await readTailText(context.home.hostLog, 4096)).trimEnd().split("\n").slice(-8)
+  const lines = printable(await readTailText(context.home.hostLog, 4096))
+    .trimEnd()
+    .split("\n")
+    .slice(-8)
   return new Fault(
     "host/not-started",
     [`the host service did not start: ${what}`, ...lines.map((line) => `  ${line}`)].join("\n"),

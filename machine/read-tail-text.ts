@@ -2,7 +2,7 @@
 
 import { constants, type FileHandle, open } from "node:fs/promises"
 
-/** At most `maxBytes` of its end as printable text; empty if it is not there or is no plain file. */
+/** At most `maxBytes` of its end, as it is; empty if it is not there or is no plain file. */
 export async function readTailText(path: string, maxBytes: number): Promise<string> {
   const file = await openPlainFile(path)
   if (file === null) return ""
@@ -10,7 +10,7 @@ export async function readTailText(path: string, maxBytes: number): Promise<stri
   const { size } = await file.stat()
   const length = Math.min(size, maxBytes)
   const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length)
-  return printable(buffer.subarray(0, bytesRead).toString("utf8"))
+  return buffer.subarray(0, bytesRead).toString("utf8")
 }
 
 /** Opens without following a link or waiting on a pipe; null if there is nothing to read. */

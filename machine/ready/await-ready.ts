@@ -4,7 +4,7 @@ import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { MachineHome } from "../../contract/home.ts"
 import type { ReadyReport } from "../../contract/host-api.ts"
 import type { HostClient } from "../host-client.ts"
-import { readTailText } from "../read-tail-text.ts"
+import { printable, readTailText } from "../read-tail-text.ts"
 import { nameStoppedStage } from "./boot-stage.ts"
 
 export interface ReadyRequest {
@@ -41,12 +41,11 @@ async function explain(request: ReadyRequest, thrown: unknown): Promise<Fault> {
   const { layout } = request
   const console = await readTailText(layout.console, 256 * 1024)
   const qemu = await readTailText(layout.log, 16 * 1024)
-  const hostCode = thrown instanceof Fault ? thrown.code : null
-  const { stage, meaning } = nameStoppedStage({ console, hostCode })
+  const { stage, meaning } = nameStoppedStage({ console, hostReason: reasonOf(thrown) })
   const lines = [
     `${request.name} stopped at stage ${stage}: ${meaning} (${reasonOf(thrown)})`,
-    ...lastLines("console", console, 12),
-    ...lastLines("QEMU", qemu, 4),
+    ...lastLines("console", printable(console), 12),
+    ...lastLines("QEMU", printable(qemu), 4),
   ]
   return new Fault("machine/not-ready", lines.join("\n"), {
     hint: `the whole console is in ${layout.console}, what QEMU printed in ${layout.log}`,

@@ -12,36 +12,36 @@ export interface StoppedBoot {
 }
 
 const MEANINGS: Readonly<Record<BootStage, string>> = {
-  firmware: "nothing came over the serial console: the firmware or the kernel's first steps did not run",
-  kernel: "the kernel started, and did not reach the initramfs",
+  firmware: "the firmware did not get as far as starting the kernel",
+  kernel: "the firmware started the kernel, and neither the initramfs nor systemd was reached",
   initramfs: "the initramfs did not hand over: the root image may be damaged or its dm-verity hash wrong",
-  systemd: "systemd started, and the guest agent was not reached",
-  agent: "the guest agent answered, and one of its parts (firewall, capture proxy) did not come up",
+  systemd: "systemd started, and the guest agent did not answer",
+  agent: "the guest agent answered, and one of the parts that protect the guest did not come up",
   identity: "the guest agent answered, and did not take its identity",
 }
 
-/** What each stage prints when it is reached; the last one found counts. */
+/** What is on the console once a stage is reached; a quiet kernel itself prints nothing. The last one found counts. */
 const MARKS: readonly (readonly [BootStage, RegExp])[] = [
-  ["kernel", /Linux version |\] Command line:|Kernel panic/],
-  ["initramfs", /Run \/init as init process|stereo-init:|device-mapper: /],
-  ["systemd", /systemd\[1\]|Welcome to |stereo-init: switching/],
+  ["kernel", /Booting from ROM|Linux version /],
+  ["initramfs", /stereo-init:|Run \/init as init process/],
+  // systemd's first act on a console is to reset it
+  ["systemd", new RegExp(`systemd\\[1\\]|Welcome to |${String.fromCharCode(27)}\\[!p`)],
 ]
 
 export interface BootEvidence {
+  /** The console as the guest wrote it, escape sequences included. */
   readonly console: string
-  /** Code of the host's answer, for example `machine/no-control`; null if it gave none. */
-  readonly hostCode: string | null
+  /** What the host service said it was still waiting for; empty if it said nothing. */
+  readonly hostReason: string
 }
 
 export function nameStoppedStage(evidence: BootEvidence): StoppedBoot {
-  const told = stageOfHostCode(evidence.hostCode)
   const seen = MARKS.filter(([, mark]) => mark.test(evidence.console)).at(-1)?.[0] ?? "firmware"
-  const stage = told ?? seen
+  const stage = stageTheHostSaw(evidence.hostReason) ?? seen
   return { stage, meaning: MEANINGS[stage] }
 }
 
-function stageOfHostCode(code: string | null): BootStage | null {
-  if (code === null) return null
-  if (/identity/.test(code)) return "identity"
-  return /health|capture|firewall/.test(code) ? "agent" : null
+function stageTheHostSaw(reason: string): BootStage | null {
+  if (/waiting for .*identity/.test(reason)) return "identity"
+  return /waiting for .*(firewall|capture)/.test(reason) ? "agent" : null
 }

@@ -1,0 +1,69 @@
+import { join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { type Manifest, manifest } from "../../contract/manifest.ts"
+import { INSIDE, renderQemuArgs } from "../../machine/qemu/render-qemu-args.ts"
+import { renderBubblewrapArgs } from "../../machine/render-bubblewrap-args.ts"
+import { makeRecord } from "./host-stand-in.ts"
+
+const golden = join(import.meta.dirname, "../golden/machine")
+const image: Manifest = manifest.parse({
+  schema: 1,
+  name: "base",
+  arch: "x86_64",
+  plan: "a".repeat(64),
+  files: {
+    kernel: { name: "vmlinux", sha256: "1".repeat(64), size_bytes: 1 },
+    initramfs: { name: "initramfs.cpio", sha256: "2".repeat(64), size_bytes: 1 },
+    root: { name: "root.verity", sha256: "3".repeat(64), size_bytes: 1 },
+  },
+  verity: { root_hash: "b".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
+  kernel: { version: "6.12", command_line: "console=ttyS0 quiet stereo.root=hash:salt:1" },
+  resources: { cpus: 2, memory_mib: 1024, disk_mib: 1024 },
+  egress: { sets: [] },
+  env: {},
+  packages: [],
+})
+
+describe("QEMU's command line", () => {
+  it.each(["tcg", "kvm"] as const)("is the known one for %s", async (accelerator) => {
+    const { file, args } = renderQemuArgs(image, makeRecord({ accelerator }))
+    await expect(lines(file, args)).toMatchFileSnapshot(join(golden, `qemu-${accelerator}.args`))
+  })
+
+  it("opens every file with its format said, so that a guest's bytes cannot choose one", () => {
+    const { args } = renderQemuArgs(image, makeRecord())
+    const devices = args.filter((_arg, index) => /^-(blockdev|drive)$/.test(args[index - 1] ?? ""))
+    expect(devices.length).toBe(2)
+    expect(devices.every((one) => one.startsWith("driver=raw,"))).toBe(true)
+    expect(args.filter((arg) => /^-(drive|hda|cdrom|fsdev|virtfs)$/.test(arg))).toEqual([])
+  })
+
+  it("names no path outside the two folders that the sandbox shows", () => {
+    const { args } = renderQemuArgs(image, makeRecord())
+    const paths = args.join(" ").match(/(?<![\w.])\/[\w./-]+/g) ?? []
+    const outside = paths.filter(
+      (path) => !path.startsWith(`${INSIDE.image}/`) && !path.startsWith(`${INSIDE.machine}/`),
+    )
+    expect(outside).toEqual([])
+  })
+})
+
+describe("the sandbox", () => {
+  it("is the known one for a machine", async () => {
+    const { file, args } = renderBubblewrapArgs({
+      toolsDir: "/tools",
+      readOnly: { [INSIDE.image]: "/images/base" },
+      writable: { [INSIDE.machine]: "/machines/demo/vm" },
+      devices: ["/dev/kvm"],
+      dieWithParent: true,
+      infoFd: 3,
+      command: { file: "/usr/bin/qemu-system-x86_64", args: ["-version"] },
+    })
+    await expect(lines(file, args)).toMatchFileSnapshot(join(golden, "bubblewrap.args"))
+  })
+})
+
+/** An option with its values on each line. */
+function lines(file: string, args: readonly string[]): string {
+  return `${[file, ...args].join(" ").replaceAll(/ (-)/g, "\n$1")}\n`
+}
