@@ -73,11 +73,12 @@ export function makeRootDisk(
   stages: Stages,
 ): Promise<string> {
   const { tar, tarSha256 } = sealed
+  const compression = plan.root.compression.method
   return stages.stage({
     name: "artifact-root",
     title: "artifact: erofs root with its dm-verity tree",
-    inputs: { tarSha256, tools: basename(toolsDir), recipe: plan.recipes.artifact },
-    make: (dir) => makeRoot({ ...stages.runner, tar, tarSha256, toolsDir, dir }),
+    inputs: { tarSha256, compression, tools: basename(toolsDir), recipe: plan.recipes.artifact },
+    make: (dir) => makeRoot({ ...stages.runner, tar, tarSha256, compression, toolsDir, dir }),
   })
 }
 

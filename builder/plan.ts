@@ -53,6 +53,7 @@ export interface Plan {
   readonly prune: readonly (Reasoned<string> & { readonly keep: readonly string[] })[]
   /** Libraries kept although no file links them. */
   readonly libraries: readonly Reasoned<string>[]
+  readonly root: { readonly compression: { readonly method: "lz4hc" | "zstd"; readonly why: string } }
   readonly kernel: {
     readonly modules: readonly (Reasoned<string> & { readonly forRoot: boolean })[]
     readonly options: readonly { readonly text: string; readonly why: string }[]

@@ -60,11 +60,20 @@ async function markUsed(dir: string): Promise<void> {
 async function removeOldest(stageDir: string): Promise<void> {
   const names = (await readdir(stageDir)).filter((name) => /^[0-9a-f]{64}$/.test(name))
   const entries = await Promise.all(
-    names.map(async (name) => ({ name, usedMs: (await stat(join(stageDir, name, USED))).mtimeMs })),
+    names.map(async (name) => ({ name, usedMs: await lastUseMs(join(stageDir, name)) })),
   )
   entries.sort((left, right) => right.usedMs - left.usedMs)
   for (const { name } of entries.slice(KEPT_ENTRIES)) {
     await rm(join(stageDir, name), { recursive: true, force: true })
+  }
+}
+
+async function lastUseMs(dir: string): Promise<number> {
+  try {
+    return (await stat(join(dir, USED))).mtimeMs
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return 0
+    throw thrown
   }
 }
 

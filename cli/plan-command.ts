@@ -36,6 +36,7 @@ function describe({ plan, sha256 }: ResolvedPlan): string {
     ["put into the root", plan.entries.map(describeEntry)],
     ["taken out of the root", plan.prune.map(({ items, why }) => `${items.length} patterns: ${why}`)],
     ["libraries kept although nothing links them", plan.libraries.map(reasoned)],
+    ["root", [`erofs, ${plan.root.compression.method}: ${plan.root.compression.why}`]],
     ["kernel modules, before loading is forbidden", plan.kernel.modules.map(reasoned)],
     ["kernel command line", plan.kernel.options.map(({ text, why }) => `${text}: ${why}`)],
   ]

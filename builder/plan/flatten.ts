@@ -30,6 +30,7 @@ function extend(base: ImageDefinition, child: ImageDefinition): ImageDefinition 
     library: [...base.library, ...child.library],
     mask: [...base.mask, ...child.mask],
     enable: [...base.enable, ...child.enable],
+    root: { ...base.root, ...child.root },
     kernel: {
       modules: [...base.kernel.modules, ...child.kernel.modules],
       options: [...base.kernel.options, ...child.kernel.options],

@@ -15,6 +15,10 @@ export function planImage(definition: ImageDefinition, lineage: readonly string[
   if (cpus === undefined) throw missing(definition, "resources.cpus", "cpus = 2")
   if (memory_mib === undefined) throw missing(definition, "resources.memory_mib", "memory_mib = 1024")
   if (disk_mib === undefined) throw missing(definition, "resources.disk_mib", "disk_mib = 1024")
+  const { compression } = definition.root
+  if (compression === undefined) {
+    throw missing(definition, "root.compression", '[root.compression] method = "zstd", why = "…"')
+  }
   return {
     schema: 1,
     name: definition.name,
@@ -27,6 +31,7 @@ export function planImage(definition: ImageDefinition, lineage: readonly string[
     entries: planEntries(definition, sources),
     prune: definition.prune.map(({ paths, keep, why }) => ({ items: paths, keep, why })),
     libraries: definition.library.map(({ names, why }) => ({ items: names, why })),
+    root: { compression },
     kernel: {
       modules: definition.kernel.modules.map(({ names, for_root, why }) => ({
         items: names,
