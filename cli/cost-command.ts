@@ -1,7 +1,7 @@
 /** `stereo cost`: what the recorded calls cost, exactly. */
 
 import { type Command, InvalidArgumentError } from "commander"
-import { formatUsd } from "../host-proxy/cost/money.ts"
+import { formatUsd } from "../host-proxy/cost/format-usd.ts"
 import { COST_KEYS, type CostGroup, type CostKey, groupCosts } from "../host-proxy/group-costs.ts"
 import type { CliContext } from "./context.ts"
 import { openRecords } from "./open-records.ts"

@@ -57,6 +57,8 @@ async function showStatus(context: CliContext, asJson: boolean): Promise<void> {
 }
 
 async function runHost(context: CliContext): Promise<void> {
+  // sockets and files of the service are its user's alone
+  process.umask(0o077)
   const { home, now, signal } = context
   const log = (line: string) => context.print(`${new Date(now()).toISOString()} ${printable(line, 2000)}\n`)
   await using host = await openHost({

@@ -1,8 +1,8 @@
 /** Renders one session for people and for programs. */
 
 import type { ExchangeRow, FindingRow } from "../host-proxy/archive/schema.ts"
-import { formatUsd } from "../host-proxy/cost/money.ts"
-import type { Buckets } from "../host-proxy/cost/usage.ts"
+import { formatUsd } from "../host-proxy/cost/format-usd.ts"
+import type { Buckets } from "../host-proxy/cost/normalise-usage.ts"
 import type { Block } from "../host-proxy/model-turn.ts"
 import type { SessionStep } from "../host-proxy/read-session-steps.ts"
 import type { SessionSummary } from "../host-proxy/read-sessions.ts"

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Command } from "commander"
 import { Fault } from "../contract/fault.ts"
-import { formatUsd } from "../host-proxy/cost/money.ts"
+import { formatUsd } from "../host-proxy/cost/format-usd.ts"
 import { readSessionSteps, type SessionStep } from "../host-proxy/read-session-steps.ts"
 import { findSession, readSessions, type SessionSummary } from "../host-proxy/read-sessions.ts"
 import type { CliContext } from "./context.ts"
@@ -65,8 +65,8 @@ async function showSession(context: CliContext, id: string, options: ShowOptions
   if ("candidates" in found) throw unknownSession(id, found.candidates)
   const steps = await readSessionSteps(records.reader, records.ledger, found.id)
   const ids = new Set(steps.map((step) => step.exchange.id))
-  const findings = (await records.reader.findings()).filter(
-    (one) => one.exchange_id && ids.has(one.exchange_id),
+  const findings = (await records.reader.findings()).filter((one) =>
+    one.exchange_id === null ? one.run_id === found.runId : ids.has(one.exchange_id),
   )
   const whole = { summary: found, steps, findings }
   context.print(options.json ? `${renderSessionJson(whole)}\n` : renderSession(whole))

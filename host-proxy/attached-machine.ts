@@ -8,12 +8,14 @@ import { Fault, reasonOf } from "../contract/fault.ts"
 import type { MachineHome } from "../contract/home.ts"
 import { type MachineRecord, machineRecord } from "../contract/machine-record.ts"
 import type { Envelope } from "../contract/uplink.ts"
-import { appendEnvelopes, compareAccounts } from "./archive/envelopes.ts"
+import { appendEnvelopes, appendFinding, compareAccounts } from "./archive/envelopes.ts"
+import type { Log } from "./exchange.ts"
 import { carryCall, type Gateway } from "./gateway.ts"
 import { type ControlLink, openControlLink } from "./guest/control-link.ts"
 import { openEgressListener } from "./guest/egress-listener.ts"
 import type { GuestStream } from "./guest/guest-stream.ts"
 import { openUplinkLink } from "./guest/uplink-link.ts"
+import { limitLog } from "./limit-log.ts"
 import { readEgressSets } from "./policy/read-egress-sets.ts"
 
 export interface AttachedMachine extends AsyncDisposable {
@@ -28,11 +30,13 @@ export async function attachMachine(
   home: MachineHome,
   record: MachineRecord,
 ): Promise<AttachedMachine> {
-  const log = (line: string) => gateway.log(`${record.name}: ${line}`)
+  const log = limitLog((line) => gateway.log(`${record.name}: ${line}`), gateway.now)
+  const detached = new AbortController()
   const policy = await readEgressSets(join(policiesDir, "egress"), record.egressSets)
   if (policy.kind === "broken") log(`${policy.rule}: ${policy.reason}; nothing may leave`)
   const { name: machine, runId, team, project, placeholders } = record
-  const known = { caller: { machine, runId, team, project }, policy, placeholders }
+  const caller = { machine, runId, team, project }
+  const known = { caller, policy, placeholders, detached: detached.signal }
   const inFlight = new Set<Promise<void>>()
   const onCall = (stream: GuestStream) => {
     const call = carryCall(gateway, known, stream).finally(() => inFlight.delete(call))
@@ -41,13 +45,21 @@ export async function attachMachine(
   }
   const egress = await openEgressListener(home.egressSocket, { log, onCall })
   const identity = () => identityOf(record, gateway)
-  const control = openControlLink({ socketPath: home.controlSocket, identity, now: gateway.now, log })
+  const onFirewallGone = () => void reportFirewall(gateway, runId, log)
+  const control = openControlLink({
+    socketPath: home.controlSocket,
+    identity,
+    onFirewallGone,
+    now: gateway.now,
+    log,
+  })
   const onEnvelopes = (batch: readonly Envelope[]) => keepEnvelopes(gateway, runId, batch)
   const uplink = openUplinkLink({ socketPath: home.uplinkSocket, onEnvelopes, log })
   return {
     record,
     control,
     async [Symbol.asyncDispose]() {
+      detached.abort()
       for (const part of [egress, control, uplink]) await part[Symbol.asyncDispose]()
       await Promise.allSettled(inFlight) // their streams are gone, so each is being sealed
     },
@@ -68,6 +80,18 @@ export async function readMachineRecord(home: MachineHome): Promise<MachineRecor
     return machineRecord.parse(JSON.parse(text))
   } catch (thrown) {
     throw new Fault("host/bad-record", `${home.record}: ${reasonOf(thrown)}`, { cause: thrown })
+  }
+}
+
+/** The host's wall does not depend on the guest's; but whoever took the guest's down is worth a look. */
+async function reportFirewall(gateway: Gateway, runId: string, log: Log): Promise<void> {
+  const detail = "the guest's packet filter was loaded and is there no more"
+  log(detail)
+  try {
+    const found = { run_id: runId, exchange_id: null, kind: "guest/firewall-gone", detail }
+    await appendFinding(gateway.archive.database, { ...found, found_at_ms: gateway.now() })
+  } catch (thrown) {
+    log(`the finding is not recorded: ${reasonOf(thrown)}`)
   }
 }
 

@@ -3,8 +3,8 @@
 import type { PriceTable } from "../contract/price-table.ts"
 import type { ProviderApi } from "../contract/provider-definition.ts"
 import type { CostRow, ExchangeRow } from "./archive/schema.ts"
-import { priceUsage } from "./cost/price.ts"
-import { type Buckets, NO_TOKENS, normaliseUsage, type Usage } from "./cost/usage.ts"
+import { type Buckets, NO_TOKENS, normaliseUsage, type Usage } from "./cost/normalise-usage.ts"
+import { priceUsage } from "./cost/price-usage.ts"
 import { apiOf, readAnswer } from "./read-model-bodies.ts"
 
 /** Whether an exchange went to a model: only those can cost tokens. */

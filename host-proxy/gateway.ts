@@ -27,6 +27,8 @@ export interface GatewayMachine {
   readonly caller: Caller
   readonly policy: MachinePolicy
   readonly placeholders: Readonly<Record<string, string>>
+  /** Aborted when the service lets go of the machine. */
+  readonly detached: AbortSignal
 }
 
 /** Carries one call of one machine to its end; whatever happens, it ends as a row of the archive. */
@@ -47,7 +49,7 @@ export async function carryCall(
   const row =
     "refusal" in route
       ? await refuseCall(gateway, guest, exchange, route.refusal)
-      : await relayAnswer({ gateway, guest, exchange, route, refuse: refuseCall })
+      : await relayAnswer({ gateway, machine, guest, exchange, route, refuse: refuseCall })
   await gateway.settle(row)
 }
 

@@ -1,6 +1,6 @@
 /** Sums the ledger by what the reader asks for; pure. */
 
-import type { Buckets } from "./cost/usage.ts"
+import type { Buckets } from "./cost/normalise-usage.ts"
 import type { LedgerEntry } from "./read-ledger.ts"
 import { sessionIdOf } from "./session-id.ts"
 

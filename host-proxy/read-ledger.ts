@@ -3,7 +3,7 @@
 import type { PriceTable } from "../contract/price-table.ts"
 import type { ArchiveReader } from "./archive/open-reader.ts"
 import type { CostRow, ExchangeRow } from "./archive/schema.ts"
-import type { Buckets } from "./cost/usage.ts"
+import type { Buckets } from "./cost/normalise-usage.ts"
 import { deriveCost } from "./derive-cost.ts"
 
 export interface LedgerEntry {

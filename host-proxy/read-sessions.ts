@@ -2,7 +2,7 @@
 
 import type { ArchiveReader } from "./archive/open-reader.ts"
 import type { ExchangeRow } from "./archive/schema.ts"
-import type { Buckets } from "./cost/usage.ts"
+import type { Buckets } from "./cost/normalise-usage.ts"
 import { sumBuckets } from "./group-costs.ts"
 import type { LedgerEntry } from "./read-ledger.ts"
 import { sessionIdOf } from "./session-id.ts"

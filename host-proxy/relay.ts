@@ -4,7 +4,7 @@ import { reasonOf } from "../contract/fault.ts"
 import type { OpenExchange } from "./archive/open-archive.ts"
 import type { ExchangeRow } from "./archive/schema.ts"
 import type { ExchangeEnd, Outcome, Refusal } from "./exchange.ts"
-import type { Gateway, refuseCall } from "./gateway.ts"
+import type { Gateway, GatewayMachine, refuseCall } from "./gateway.ts"
 import type { GuestStream } from "./guest/guest-stream.ts"
 import { LeakError, openLeakScan } from "./provider/leak-scan.ts"
 import { explainFailure, type UpstreamAnswer } from "./provider/outbound.ts"
@@ -15,6 +15,7 @@ export const MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 export interface Relay {
   readonly gateway: Gateway
+  readonly machine: GatewayMachine
   readonly guest: GuestStream
   readonly exchange: OpenExchange
   readonly route: Route & { readonly rule: string }
@@ -29,7 +30,7 @@ export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
     const body = guest.hasBody ? recordUpload(guest, exchange) : null
     answer = await gateway.outbound.send(route, body, guest.signal)
   } catch (thrown) {
-    if (guest.signal.aborted) return seal(relay, "client-aborted", null)
+    if (guest.signal.aborted) return seal(relay, departure(relay), null)
     return relay.refuse(gateway, guest, exchange, refusalFor(thrown, route))
   }
   exchange.answer({ status: answer.status, headers: answer.headers, firstByteAtMs: gateway.now() })
@@ -41,8 +42,13 @@ export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
     guest.cut()
     answer.body.destroy()
     if (thrown instanceof LeakError) gateway.log(`exchange ${exchange.id}: ${thrown.message}; it was cut`)
-    return await seal(relay, gone ? "client-aborted" : "upstream-failed", gone ? null : reasonOf(thrown))
+    return await seal(relay, gone ? departure(relay) : "upstream-failed", gone ? null : reasonOf(thrown))
   }
+}
+
+/** Why a guest's stream is gone before its answer was whole. */
+function departure(relay: Relay): Outcome {
+  return relay.machine.detached.aborted ? "interrupted" : "client-aborted"
 }
 
 class UploadTooLarge extends Error {}

@@ -62,7 +62,7 @@ export async function compareAccounts(
   })
 }
 
-/** A finding of one kind stands once for an exchange. */
+/** A finding of one kind stands once for an exchange; those of a run as often as they come. */
 export async function appendFinding(
   database: ArchiveDatabase,
   finding: Omit<FindingRow, "id">,
@@ -70,7 +70,7 @@ export async function appendFinding(
   const known = await database
     .selectFrom("findings")
     .select("id")
-    .where("exchange_id", "=", finding.exchange_id)
+    .where("exchange_id", "=", finding.exchange_id) // never true for null
     .where("kind", "=", finding.kind)
     .execute()
   if (known.length > 0) return

@@ -1,19 +1,20 @@
 /** The host's end of a machine's control wire: waits for the guest, tells it who it is, relays requests to it. */
 
-import { once } from "node:events"
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2"
-import { createConnection } from "node:net"
 import { setTimeout as delay } from "node:timers/promises"
 import { type GuestHealth, type GuestIdentity, guestHealth } from "../../contract/control.ts"
 import { reasonOf } from "../../contract/fault.ts"
 import type { ReadyReport } from "../../contract/host-api.ts"
 import type { Log } from "../exchange.ts"
 import { askGuest } from "./ask-guest.ts"
+import { connectSocket } from "./connect-socket.ts"
 
 export interface ControlOptions {
   readonly socketPath: string
   /** A new identity for each time that a guest has none. */
   readonly identity: () => GuestIdentity
+  /** The rules that were loaded are there no more: somebody in the guest has become root. */
+  readonly onFirewallGone: () => void
   readonly now: () => number
   readonly log: Log
 }
@@ -92,7 +93,8 @@ async function runLink(options: ControlOptions, state: LinkState, ended: AbortSi
       await serveOnce(options, state, ended)
     } catch (thrown) {
       if (!ended.aborted && state.waitingFor !== "the control socket") {
-        options.log(`control: ${reasonOf(thrown)}, while waiting for ${state.waitingFor}`)
+        const waiting = state.waitingFor === "nothing" ? "" : `, while waiting for ${state.waitingFor}`
+        options.log(`control: ${reasonOf(thrown)}${waiting}`)
       }
     }
     state.lose()
@@ -103,8 +105,7 @@ async function runLink(options: ControlOptions, state: LinkState, ended: AbortSi
 /** One connection from its opening to its end. */
 async function serveOnce(options: ControlOptions, state: LinkState, ended: AbortSignal): Promise<void> {
   state.waitingFor = "the control socket"
-  const socket = createConnection(options.socketPath)
-  await once(socket, "connect", { signal: ended })
+  const socket = await connectSocket(options.socketPath, ended)
   const session = connectHttp2("http://guest", { createConnection: () => socket, maxSessionMemory: 64 })
   session.on("error", (failure) => options.log(`control: ${failure.message}`))
   const closed = new AbortController()
@@ -113,7 +114,9 @@ async function serveOnce(options: ControlOptions, state: LinkState, ended: Abort
   const signal = AbortSignal.any([ended, closed.signal])
   try {
     await greetGuest(session, options, state, signal)
-    await keepAlive(session, signal)
+    await keepAlive(session, options, signal)
+  } catch (thrown) {
+    throw closed.signal.aborted ? closed.signal.reason : thrown
   } finally {
     session.destroy()
     socket.destroy()
@@ -160,10 +163,17 @@ async function readHealth(
 }
 
 /** A guest that restarts does not close the port on the host's side: only silence tells. */
-async function keepAlive(session: ClientHttp2Session, signal: AbortSignal): Promise<void> {
+async function keepAlive(
+  session: ClientHttp2Session,
+  options: ControlOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  let firewall = true
   for (;;) {
     await delay(PING_EVERY_MS, null, { signal })
     const health = await readHealth(session, ANSWER_MS, signal)
     if (!health.identified) throw new Error("the guest agent has restarted and lost its identity")
+    if (firewall && !health.firewall) options.onFirewallGone()
+    firewall = health.firewall
   }
 }

@@ -1,7 +1,6 @@
 /** Listens on a machine's egress socket: QEMU connects, and the guest's one HTTP/2 connection comes through it. */
 
 import { once } from "node:events"
-import { chmodSync } from "node:fs"
 import { mkdir, rm } from "node:fs/promises"
 import { createServer, type Socket } from "node:net"
 import { dirname } from "node:path"
@@ -38,7 +37,6 @@ export async function openEgressListener(path: string, handlers: EgressHandlers)
   await once(server, "listening").catch((thrown) => {
     throw new Fault("host/cannot-listen", `${path}: ${reasonOf(thrown)}`, { cause: thrown })
   })
-  chmodSync(path, 0o600)
   return {
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close")

@@ -10,6 +10,8 @@ import type { RawHeaders } from "./serve-session.ts"
 
 /** A guest that sends nothing for so long while it uploads has gone. */
 const UPLOAD_IDLE_MS = 60_000
+/** Longer than any wait for a provider: a guest that neither reads nor leaves is let go. */
+const IDLE_MS = 900_000
 
 /** Forbidden in HTTP/2 or decided by this hop. */
 const NOT_FOR_GUESTS = new Set(
@@ -25,6 +27,7 @@ export class GuestStream {
   constructor(stream: ServerHttp2Stream, rawHeaders: RawHeaders) {
     this.#stream = stream
     this.read = readHead(rawHeaders)
+    stream.setTimeout(IDLE_MS, () => this.cut())
     this.hasBody = !stream.endAfterHeaders && this.read.head.method !== "CONNECT"
     // 'close' comes last, whatever ended the stream; after an orderly end it aborts nothing that matters
     stream.once("close", () => this.#gone.abort(new Error("the guest closed the stream")))
@@ -38,11 +41,11 @@ export class GuestStream {
 
   /** The body as it comes, with back-pressure through HTTP/2's windows. */
   async *body(): AsyncGenerator<Buffer> {
-    this.#stream.setTimeout(UPLOAD_IDLE_MS, () => this.cut())
+    this.#stream.setTimeout(UPLOAD_IDLE_MS)
     try {
       yield* this.#stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer> // no encoding is set
     } finally {
-      this.#stream.setTimeout(0)
+      this.#stream.setTimeout(IDLE_MS)
     }
   }
 

@@ -2,12 +2,13 @@
 
 import { once } from "node:events"
 import type { ServerHttp2Stream } from "node:http2"
-import { createConnection } from "node:net"
+import type { Socket } from "node:net"
 import { setTimeout as delay } from "node:timers/promises"
 import { reasonOf } from "../../contract/fault.ts"
 import { type Envelope, envelopeBatch } from "../../contract/uplink.ts"
 import type { Log } from "../exchange.ts"
 import { awaitPreface } from "./await-preface.ts"
+import { connectSocket } from "./connect-socket.ts"
 import { type RawHeaders, serveSession } from "./serve-session.ts"
 
 export interface UplinkOptions {
@@ -36,8 +37,7 @@ async function runUplink(options: UplinkOptions, ended: AbortSignal): Promise<vo
   while (!ended.aborted) {
     try {
       connected = false
-      const socket = createConnection(options.socketPath)
-      await once(socket, "connect", { signal: ended })
+      const socket = await connectSocket(options.socketPath, ended)
       connected = true
       await serveUplink(socket, options, ended)
     } catch (thrown) {
@@ -48,11 +48,7 @@ async function runUplink(options: UplinkOptions, ended: AbortSignal): Promise<vo
   }
 }
 
-async function serveUplink(
-  socket: ReturnType<typeof createConnection>,
-  options: UplinkOptions,
-  ended: AbortSignal,
-): Promise<void> {
+async function serveUplink(socket: Socket, options: UplinkOptions, ended: AbortSignal): Promise<void> {
   socket.on("error", (failure) => options.log(`uplink: ${failure.message}`))
   const close = () => socket.destroy()
   ended.addEventListener("abort", close, { once: true })

@@ -1,7 +1,7 @@
 /** Prices disjoint token buckets in integer nano-dollars; what has no price is null, never zero. */
 
 import type { PriceTable } from "../../contract/price-table.ts"
-import type { Buckets, Usage } from "./usage.ts"
+import type { Buckets, Usage } from "./normalise-usage.ts"
 
 export interface PricedUsage {
   /** Billionths of a US dollar; null: unpriced. */
