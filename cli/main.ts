@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import { homeLayout } from "../contract/home.ts"
 import { addBuildCommand } from "./build-command.ts"
+import { addCompletionCommand } from "./completion-command.ts"
 import type { CliContext } from "./context.ts"
 import { addCostCommand } from "./cost-command.ts"
 import { addDoctorCommand } from "./doctor-command.ts"
@@ -42,6 +43,7 @@ addDownCommand(program, context)
 addRmCommand(program, context)
 addRunCommand(program, context)
 addDoctorCommand(program, context)
+addCompletionCommand(program, context)
 addHostCommand(program, context)
 addSessionsCommand(program, context)
 addCostCommand(program, context)

@@ -1,0 +1,66 @@
+/** The command tree as completion needs it: per command its words, and where names of machines and images stand. */
+
+import type { Command, Option } from "commander"
+
+/** What may stand at a place: names that stereo knows, files, or one of fixed words. */
+export type Completed =
+  | { readonly kind: "machines" | "images" | "files" | "nothing" }
+  | { readonly kind: "words"; readonly words: readonly string[] }
+
+export interface CompletionOption {
+  /** `--image` and, if it has one, `-i`. */
+  readonly flags: readonly string[]
+  readonly description: string
+  /** Null: it takes no value. */
+  readonly value: Completed | null
+}
+
+export interface CompletionNode {
+  /** The words that lead to it; empty for the program itself. */
+  readonly path: readonly string[]
+  readonly description: string
+  readonly commands: readonly string[]
+  readonly options: readonly CompletionOption[]
+  /** What its arguments are. */
+  readonly argument: Completed
+}
+
+export function describeCommands(program: Command): readonly CompletionNode[] {
+  return describe(program, [])
+}
+
+function describe(command: Command, path: readonly string[]): CompletionNode[] {
+  const node: CompletionNode = {
+    path,
+    description: command.description(),
+    commands: command.commands.map((one) => one.name()),
+    options: [...command.options.map(describeOption), HELP],
+    argument: describeArgument(command),
+  }
+  return [node, ...command.commands.flatMap((one) => describe(one, [...path, one.name()]))]
+}
+
+const HELP: CompletionOption = { flags: ["--help", "-h"], description: "show the usage", value: null }
+
+function describeOption(option: Option): CompletionOption {
+  const flags = [option.long, option.short].filter((flag) => flag !== undefined && flag !== null)
+  const takesValue = option.required || option.optional
+  const value = option.argChoices ? words(option.argChoices) : byName(option.name())
+  return { flags, description: option.description, value: takesValue ? value : null }
+}
+
+function describeArgument(command: Command): Completed {
+  const first = command.registeredArguments[0]
+  if (first === undefined) return { kind: "nothing" }
+  return first.argChoices ? words(first.argChoices) : byName(first.name())
+}
+
+function words(choices: readonly string[]): Completed {
+  return { kind: "words", words: choices }
+}
+
+function byName(name: string): Completed {
+  if (/^machines?$/.test(name)) return { kind: "machines" }
+  if (/^images?$/.test(name)) return { kind: "images" }
+  return { kind: /^(card|file|path|dir|output)$/.test(name) ? "files" : "nothing" }
+}
