@@ -21,6 +21,7 @@ export interface MachineTable {
 type Headers = Readonly<Record<string, unknown>>
 const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control)(\/.*|\?.*)?$/
 const MAX_READY_MS = 600_000
+const GUEST_GRACE_MS = 5_000
 
 export async function answerApi(stream: ServerHttp2Stream, headers: Headers, api: ApiOptions): Promise<void> {
   const method = String(headers[":method"])
@@ -84,14 +85,10 @@ async function answerReady(request: MachineRequest, name: string, query: string)
 }
 
 /** Both bodies are streamed; a reset of one side resets the other. */
-function relayControl(request: MachineRequest, name: string, path: string): void {
-  const session = findMachine(request, name).control.session()
-  if (!session || session.destroyed) {
-    throw new Fault("host/no-guest", `the guest agent of ${name} does not answer`, {
-      hint: `stereo logs ${name} shows its console`,
-    })
-  }
+async function relayControl(request: MachineRequest, name: string, path: string): Promise<void> {
+  const session = await awaitGuest(request, name)
   const { stream } = request
+  if (stream.closed) return
   const kept = Object.entries(request.headers).filter(([key]) => !key.startsWith(":"))
   const guest = session.request(
     { ...Object.fromEntries(kept), ":method": request.method, ":path": path } as OutgoingHttpHeaders,
@@ -100,6 +97,19 @@ function relayControl(request: MachineRequest, name: string, path: string): void
   guest.on("response", (answer) => stream.respond(answer))
   passOn(guest, stream)
   if (!stream.endAfterHeaders) passOn(stream, guest)
+}
+
+/** A guest whose wire is just being taken up again, after a restart of this service or its own, is waited for. */
+async function awaitGuest(request: MachineRequest, name: string): Promise<ClientHttp2Session> {
+  const { control } = findMachine(request, name)
+  const signal = AbortSignal.timeout(GUEST_GRACE_MS)
+  const waited = control.session() ? null : await control.ready(signal).catch(reasonOf)
+  const session = control.session()
+  if (session && !session.destroyed) return session
+  const why = typeof waited === "string" ? `: ${waited}` : ""
+  throw new Fault("host/no-guest", `the guest agent of ${name} does not answer${why}`, {
+    hint: `stereo logs ${name} shows its console`,
+  })
 }
 
 /** Bytes, their end, and a reset; a side that closed early costs the other nothing but the bytes for it. */

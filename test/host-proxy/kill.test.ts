@@ -10,12 +10,17 @@ import { openFakeProvider } from "../fakes/provider.ts"
 import { projectDir } from "../rules/sources.ts"
 import { eventually, messagesCall, readRows } from "./lab.ts"
 
-/** The real program in a process of its own. */
-function startProgram(lab: HostLab): ChildProcess {
-  return spawn(process.execPath, [join(projectDir, "cli/main.ts"), "host"], {
+interface Program extends Disposable {
+  readonly process: ChildProcess
+}
+
+/** The real program in a process of its own, which does not outlive the test. */
+function startProgram(lab: HostLab): Program {
+  const child = spawn(process.execPath, [join(projectDir, "cli/main.ts"), "host"], {
     env: { ...process.env, STEREO_HOME: lab.home.root },
     stdio: "ignore",
   })
+  return { process: child, [Symbol.dispose]: () => void child.kill("SIGKILL") }
 }
 
 async function attach(lab: HostLab): Promise<void> {
@@ -29,9 +34,9 @@ async function attach(lab: HostLab): Promise<void> {
   })
 }
 
-async function kill(program: ChildProcess): Promise<void> {
-  const ended = once(program, "exit")
-  program.kill("SIGKILL")
+async function kill(program: Program): Promise<void> {
+  const ended = once(program.process, "exit")
+  program.process.kill("SIGKILL")
   await ended
 }
 
@@ -39,7 +44,7 @@ describe("kill -9 of the host service in the middle of a stream", () => {
   it("loses no exchange that was acknowledged, and keeps what had come of the others", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
-    const first = startProgram(lab)
+    using first = startProgram(lab)
     await attach(lab)
     const acknowledged: GuestAnswer[] = []
     let seen = Buffer.alloc(0)
@@ -61,15 +66,15 @@ describe("kill -9 of the host service in the middle of a stream", () => {
       acknowledged.map((one) => one.sha256),
     )
 
-    const second = startProgram(lab)
+    using second = startProgram(lab)
     await attach(lab)
     const rows = await readRows(lab)
     expect(rows.map((row) => row.outcome)).toEqual([...acknowledged.map(() => "complete"), "interrupted"])
     expect(rows.at(-1)?.response_bytes).toBeGreaterThanOrEqual(seen.length)
     using guest = await openGuestEgress(lab.machine.egressSocket)
     expect((await guest.send(messagesCall())).complete).toBe(true)
-    const ended = once(second, "exit")
-    second.kill("SIGTERM")
+    const ended = once(second.process, "exit")
+    second.process.kill("SIGTERM")
     expect((await ended)[0]).toBe(0)
     expect(await readRows(lab)).toHaveLength(10)
   }, 60_000)
@@ -77,17 +82,17 @@ describe("kill -9 of the host service in the middle of a stream", () => {
   it("at any moment of many calls leaves every acknowledged answer in the archive", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
-    const program = startProgram(lab)
+    using program = startProgram(lab)
     await attach(lab)
     const acknowledged = new Set<string>()
     using guest = await openGuestEgress(lab.machine.egressSocket)
-    const ended = once(program, "exit")
+    const ended = once(program.process, "exit")
     const call = async (index: number) => {
       const body = { messages: [{ role: "user", content: `call ${index}` }] }
       const request = messagesCall(`pace=${index}`, body)
       const answer = await guest.send(request).catch(() => null)
       if (answer?.complete) acknowledged.add(createHash("sha256").update(request.body).digest("hex"))
-      if (acknowledged.size === 10) program.kill("SIGKILL")
+      if (acknowledged.size === 10) program.process.kill("SIGKILL")
     }
     await Promise.all(Array.from({ length: 60 }, (_none, index) => call(index)))
     await ended
@@ -101,15 +106,17 @@ describe("a second host service", () => {
   it("refuses politely while the first answers, and takes over the socket that a kill left", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
-    const first = startProgram(lab)
+    using first = startProgram(lab)
     await attach(lab)
-    const second = startProgram(lab)
-    expect((await once(second, "exit"))[0]).toBe(1)
+    using second = startProgram(lab)
+    expect((await once(second.process, "exit"))[0]).toBe(1)
     await kill(first)
-    const third = startProgram(lab)
+    using third = startProgram(lab)
     await attach(lab)
-    expect((await callHost(lab.home.hostSocket, "GET", "/health")).body).toContain(`"pid":${third.pid}`)
+    expect((await callHost(lab.home.hostSocket, "GET", "/health")).body).toContain(
+      `"pid":${third.process.pid}`,
+    )
     await callHost(lab.home.hostSocket, "POST", "/stop")
-    expect((await once(third, "exit"))[0]).toBe(0)
+    expect((await once(third.process, "exit"))[0]).toBe(0)
   }, 60_000)
 })

@@ -68,7 +68,7 @@ describe("the control wire", () => {
     expect((await callHost(lab.files.home.hostSocket, "GET", "/machines/other/ready")).status).toBe(404)
     expect((await callHost(lab.files.home.hostSocket, "GET", "/machines/..%2f/ready")).status).toBe(404)
     expect((await callHost(lab.files.home.hostSocket, "GET", "/nonsense")).status).toBe(404)
-  })
+  }, 20_000)
 
   it("of a machine that is detached takes its egress socket away", async () => {
     await using lab = await openLab()
