@@ -121,7 +121,7 @@ function request(session: ClientHttp2Session, call: Call): Promise<Answer> {
 }
 
 async function parse<Shape extends z.ZodType>(answer: Answer, shape: Shape): Promise<z.infer<Shape>> {
-  const parsed = shape.safeParse(JSON.parse(await readBody(answer)))
+  const parsed = shape.safeParse(parseJson(await readBody(answer)))
   if (parsed.success) return parsed.data
   throw badAnswer(parsed.error.issues[0]?.message ?? "not understood")
 }

@@ -17,6 +17,8 @@ export interface HostStandIn extends AsyncDisposable {
   readonly answers: Map<string, { status: number; body: string }>
   /** Ends the connection that the next request comes by. */
   readonly dropped: Set<string>
+  /** Never answers these. */
+  readonly silent: Set<string>
   readonly sessions: readonly ChildProcess[]
 }
 
@@ -40,6 +42,7 @@ export async function openHostStandIn(record: MachineRecord): Promise<HostStandI
   const requests: string[] = []
   const answers = new Map<string, { status: number; body: string }>()
   const dropped = new Set<string>()
+  const silent = new Set<string>()
   const sessions: ChildProcess[] = []
   const server = createServer()
   server.on("stream", (stream, headers) => {
@@ -47,6 +50,7 @@ export async function openHostStandIn(record: MachineRecord): Promise<HostStandI
     requests.push(call)
     stream.on("error", (error) => requests.push(`error ${error.message}`))
     const answer = answers.get(call)
+    if (silent.has(call)) return
     if (dropped.has(call)) stream.session?.destroy()
     else if (answer) respond(stream, answer.status, answer.body)
     else if (call.endsWith("/control/ssh")) sessions.push(startSshd(stream, dir))
@@ -54,7 +58,7 @@ export async function openHostStandIn(record: MachineRecord): Promise<HostStandI
   })
   await new Promise<void>((settle) => server.listen(socket, settle))
   return {
-    ...{ dir, socket, requests, answers, dropped, sessions },
+    ...{ dir, socket, requests, answers, dropped, silent, sessions },
     [Symbol.asyncDispose]: async () => {
       for (const session of sessions) session.kill("SIGKILL")
       await new Promise((settle) => server.close(settle))
