@@ -4,7 +4,6 @@ import { rm } from "node:fs/promises"
 import { styleText } from "node:util"
 import type { Command } from "commander"
 import type { Finding } from "../machine/doctor/finding.ts"
-import { examineHost } from "../machine/examine-host.ts"
 import type { CliContext } from "./context.ts"
 import { findHost } from "./ensure-host.ts"
 
@@ -28,6 +27,7 @@ export function addDoctorCommand(program: Command, context: CliContext): void {
 
 async function doctor(context: CliContext, options: DoctorOptions): Promise<void> {
   const { home, signal } = context
+  const { examineHost } = await import("../machine/examine-host.ts")
   if (options.probe) await rm(home.probe, { force: true })
   const findings = [...(await examineHost(home, signal)), await checkHost(context)]
   context.print(options.json ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(describe).join(""))

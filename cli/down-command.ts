@@ -1,11 +1,12 @@
 /** `stereo down`: ends machines and keeps their disks and logs. */
 
 import { type Command, InvalidArgumentError } from "commander"
+import { reasonOf } from "../contract/fault.ts"
 import { readRecord } from "../machine/record-store.ts"
 import { stopMachine } from "../machine/stop.ts"
 import { sweepMachines } from "../machine/sweep.ts"
 import type { CliContext } from "./context.ts"
-import { findHost } from "./ensure-host.ts"
+import { ensureHost } from "./ensure-host.ts"
 
 export function addDownCommand(program: Command, context: CliContext): void {
   program
@@ -20,12 +21,18 @@ export function addDownCommand(program: Command, context: CliContext): void {
 async function down(context: CliContext, machines: readonly string[], seconds: number): Promise<void> {
   const { home, now, progress, signal } = context
   await sweepMachines(home, now())
-  using host = await findHost(context)
+  const unasked: string[] = []
+  // without the service no guest can be asked; it is ended all the same
+  using host = await ensureHost(context).catch((thrown: unknown) => {
+    if (signal.aborted) throw thrown
+    unasked.push(reasonOf(thrown).split("\n")[0] ?? "")
+    return null
+  })
   for (const machine of machines) {
     const record = await readRecord(home, machine)
     await progress.step(`Stop ${machine}`, async (note) => {
       const report = await stopMachine({ home, record, host, timeoutMs: seconds * 1000, signal })
-      note([report.how, ...report.remarks].join("; "))
+      note([report.how, ...unasked, ...report.remarks].join("; "))
     })
   }
 }

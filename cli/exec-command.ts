@@ -3,7 +3,6 @@
 import { type Command, Option } from "commander"
 import { Fault } from "../contract/fault.ts"
 import type { MachineRecord } from "../contract/machine-record.ts"
-import { executeCommand } from "../machine/execute.ts"
 import { isAlive } from "../machine/process-ref.ts"
 import { readRecord } from "../machine/record-store.ts"
 import { openCommandStreams } from "./command-streams.ts"
@@ -14,6 +13,8 @@ interface ExecOptions {
   readonly user: "agent" | "root"
   readonly tty?: boolean
 }
+
+const READY_TIMEOUT_MS = 30_000
 
 export function addExecCommand(program: Command, context: CliContext): void {
   program
@@ -26,7 +27,7 @@ export function addExecCommand(program: Command, context: CliContext): void {
     .addHelpText(
       "after",
       [
-        "\nThe exit code is the command's, or 128 and the number of the signal that ended it.",
+        "\nThe exit code is the command's, 128 and the number of the signal that ended it, or 125 when stereo failed.",
         "\nExamples:",
         "  $ stereo exec demo -- ls -la /home/agent",
         "  $ tar -c src | stereo exec demo -- tar -x",
@@ -39,13 +40,19 @@ export function addExecCommand(program: Command, context: CliContext): void {
 }
 
 async function exec(context: CliContext, machine: string, command: string[], options: ExecOptions) {
-  const record = await readRecord(context.home, machine)
+  const { home, signal, exitWith } = context
+  // whatever goes wrong before the command's own code is known
+  exitWith(125)
+  const record = await readRecord(home, machine)
   refuseStopped(record)
   using host = await ensureHost(context)
+  // the service may have been started just now
+  await host.attach(record.name, signal)
+  await host.ready(record.name, READY_TIMEOUT_MS, signal)
+  const { executeCommand } = await import("../machine/execute.ts")
   const tty = options.tty ?? (command.length === 0 && process.stdin.isTTY === true)
   using streams = openCommandStreams(context, tty)
-  const { signal } = context
-  context.exitWith(await executeCommand({ host, record, user: options.user, command, streams, signal }))
+  exitWith(await executeCommand({ host, record, user: options.user, command, streams, signal }))
 }
 
 function refuseStopped(record: MachineRecord): void {

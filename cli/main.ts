@@ -55,7 +55,11 @@ async function run(command: Command): Promise<void> {
     await command.parseAsync()
   } catch (thrown) {
     if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? 0 : 64
-    else process.exitCode = reportFailure(thrown)
+    else {
+      const code = reportFailure(thrown)
+      // a command may have chosen a code of its own
+      process.exitCode ||= code
+    }
   }
 }
 
@@ -66,7 +70,7 @@ function reportFailure(thrown: unknown): number {
   if (fault?.hint) process.stderr.write(`  hint: ${fault.hint}\n`)
   if (context.environment["STEREO_DEBUG"] && thrown instanceof Error)
     process.stderr.write(`${thrown.stack}\n`)
-  return 1
+  return code === "cli/interrupted" ? 130 : 1
 }
 
 function readContext(): CliContext {

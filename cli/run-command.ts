@@ -1,8 +1,6 @@
 /** `stereo run`: one command in a machine of its own, which is gone afterwards. */
 
 import { type Command, Option } from "commander"
-import { executeCommand } from "../machine/execute.ts"
-import { launchMachine } from "../machine/launch.ts"
 import { removeMachine } from "../machine/remove.ts"
 import { sweepMachines } from "../machine/sweep.ts"
 import { openCommandStreams } from "./command-streams.ts"
@@ -34,7 +32,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .addHelpText(
       "after",
       [
-        "\nOnly the command's output is on standard output; the exit code is the command's.",
+        "\nOnly the command's output is on standard output; the exit code is the command's, or 125 when stereo failed.",
         "\nExample:\n  $ stereo run --image coder -- claude -p 'what is in this folder?'",
       ].join("\n"),
     )
@@ -42,7 +40,11 @@ export function addRunCommand(program: Command, context: CliContext): void {
 }
 
 async function run(context: CliContext, command: readonly string[], options: RunOptions): Promise<void> {
-  const { home, projectDir, progress, now, signal } = context
+  const { home, projectDir, progress, now, signal, exitWith } = context
+  // whatever goes wrong before the command's own code is known
+  exitWith(125)
+  const { launchMachine } = await import("../machine/launch.ts")
+  const { executeCommand } = await import("../machine/execute.ts")
   await sweepMachines(home, now())
   using host = await ensureHost(context)
   const { image, card, user, tty, ...asked } = options
@@ -53,7 +55,7 @@ async function run(context: CliContext, command: readonly string[], options: Run
   })
   try {
     using streams = openCommandStreams(context, tty === true)
-    context.exitWith(await executeCommand({ host, record, user, command, streams, signal }))
+    exitWith(await executeCommand({ host, record, user, command, streams, signal }))
   } finally {
     await removeMachine({ home, name: record.name, host, force: true })
   }

@@ -1,7 +1,7 @@
 /** `stereo up`: starts a machine and leaves it running. */
 
 import type { Command } from "commander"
-import { type LaunchedMachine, launchMachine } from "../machine/launch.ts"
+import type { LaunchedMachine } from "../machine/launch.ts"
 import { sweepMachines } from "../machine/sweep.ts"
 import type { CliContext } from "./context.ts"
 import { ensureHost } from "./ensure-host.ts"
@@ -30,6 +30,7 @@ export function addUpCommand(program: Command, context: CliContext): void {
 
 async function up(context: CliContext, card: string | undefined, options: UpOptions): Promise<void> {
   const { home, projectDir, progress, now, signal } = context
+  const { launchMachine } = await import("../machine/launch.ts")
   await sweepMachines(home, now())
   using host = await ensureHost(context)
   const { image, json, ...asked } = options
@@ -56,11 +57,11 @@ function toJson({ record, report, accelerator, prepareMs, bootMs }: LaunchedMach
   }
 }
 
-function describe({ record, prepareMs, bootMs }: LaunchedMachine): string {
+function describe({ record, accelerator, prepareMs, bootMs }: LaunchedMachine): string {
   const seconds = (bootMs / 1000).toFixed(1)
   const lines = [`${record.name} is ready: ${prepareMs} ms of preparation, ${seconds} s of boot`]
   if (record.isolation === "none") {
-    lines.push("  it runs under TCG, for which QEMU promises no isolation; `stereo doctor` says why")
+    lines.push(`  it runs under TCG, for which QEMU promises no isolation: ${accelerator.reason}`)
   }
   lines.push(`  try: stereo exec ${record.name} -- id`, "")
   return lines.join("\n")

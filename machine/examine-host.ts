@@ -3,6 +3,7 @@
 import { readdir, realpath } from "node:fs/promises"
 import { join } from "node:path"
 import type { Home } from "../contract/home.ts"
+import { silentProgress } from "../contract/progress.ts"
 import { currentToolsTree } from "../contract/tools-tree.ts"
 import { checkPrograms, checkTools } from "./doctor/check-programs.ts"
 import { checkRoom } from "./doctor/check-room.ts"
@@ -37,7 +38,8 @@ async function checkAccelerator(home: Home, toolsDir: string | null, signal: Abo
     const found = "cannot be tried before what is missing above is there"
     return { subject, status: "warn", found, meaning: "KVM is used where it really runs a guest", fix: null }
   }
-  const answer = await probeAccelerator({ toolsDir, cacheFile: home.probe, device: "/dev/kvm", signal })
+  const probe = { toolsDir, cacheFile: home.probe, device: "/dev/kvm", progress: silentProgress, signal }
+  const answer = await probeAccelerator(probe)
   if (answer.accelerator === "kvm") {
     const meaning = "guests run at full speed, held by the hardware"
     return { subject, status: "ok", found: `KVM: ${answer.reason}`, meaning, fix: null }

@@ -61,7 +61,8 @@ export async function launchMachine(request: LaunchRequest): Promise<LaunchedMac
   const toolsDir = await findTools(home)
   const card = await readCard(request.card)
   const image = await readImage(home, request.image ?? card.image ?? "base")
-  const accelerator = await progress.step("Accelerator", (note) => probe(request, toolsDir, note))
+  const probe = { toolsDir, cacheFile: home.probe, device: "/dev/kvm", progress, signal }
+  const accelerator = await probeAccelerator(probe)
   const planned = planRecord({
     ...request,
     ...(await mint(request.projectDir)),
@@ -106,13 +107,6 @@ async function findTools(home: Home): Promise<string> {
       cause: thrown,
     })
   })
-}
-
-async function probe(request: LaunchRequest, toolsDir: string, note: (text: string) => void) {
-  const { home, signal } = request
-  const answer = await probeAccelerator({ toolsDir, cacheFile: home.probe, device: "/dev/kvm", signal })
-  note(`${answer.accelerator} (${answer.reason})`)
-  return answer
 }
 
 async function mint(projectDir: string) {

@@ -26,6 +26,7 @@ export interface StopReport {
 }
 
 const QUIT_MS = 2000
+const ASK_MS = 5000
 
 /** An interruption cuts the waiting short; the machine is ended all the same. */
 export async function stopMachine(request: StopRequest): Promise<StopReport> {
@@ -47,7 +48,7 @@ async function endQemu(
   if (!isAlive(qemu)) return "was not running"
   const { host, record, timeoutMs, signal } = request
   if (host !== null && timeoutMs > 0) {
-    const asked = await attempt(remarks, () => host.shutdown(record.name, AbortSignal.timeout(3000)))
+    const asked = await attempt(remarks, () => askGuest(host, record.name))
     if (asked && (await waitForEnd(qemu, timeoutMs, signal))) return "guest powered off"
     if (asked) remarks.push(`the guest had not powered off after ${timeoutMs / 1000} s`)
   }
@@ -56,6 +57,14 @@ async function endQemu(
   if (quit && (await waitForEnd(qemu, QUIT_MS, signal))) return "QEMU quit"
   await killProcess(qemu)
   return "killed"
+}
+
+async function askGuest(host: HostClient, name: string): Promise<void> {
+  const deadline = AbortSignal.timeout(ASK_MS + 1000)
+  // the service may have been started just now
+  await host.attach(name, deadline)
+  await host.ready(name, ASK_MS, deadline)
+  await host.shutdown(name, deadline)
 }
 
 async function attempt(remarks: string[], work: () => Promise<unknown>): Promise<boolean> {

@@ -4,6 +4,7 @@ import { access, constants, mkdtemp, readFile, rm, writeFile } from "node:fs/pro
 import { dirname, join } from "node:path"
 import { z } from "zod"
 import { reasonOf } from "../../contract/fault.ts"
+import type { Progress } from "../../contract/progress.ts"
 import { renderBubblewrapArgs } from "../render-bubblewrap-args.ts"
 import { type CommandEnd, runToEnd } from "../run.ts"
 import { BOOTED_EXIT_CODE, renderBootSector, renderProbeArgs } from "./boot-sector.ts"
@@ -23,6 +24,7 @@ export interface ProbeRequest {
   readonly cacheFile: string
   /** The host's KVM device. */
   readonly device: string
+  readonly progress: Progress
   readonly signal: AbortSignal
 }
 
@@ -33,7 +35,12 @@ export async function probeAccelerator(request: ProbeRequest): Promise<ProbeAnsw
   const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim()
   const known = await readCached(request.cacheFile)
   if (known?.bootId === bootId) return known
-  const answer = { bootId, ...(await probe(request)) }
+  const found = await request.progress.step("Try KVM", async (note) => {
+    const tried = await probe(request)
+    note(`${tried.reason}; guests use ${tried.accelerator}`)
+    return tried
+  })
+  const answer = { bootId, ...found }
   await writeFile(request.cacheFile, `${JSON.stringify(answer)}\n`, { mode: 0o600 })
   return answer
 }

@@ -15,6 +15,7 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { type Home, homeLayout, machineLayout } from "../../contract/home.ts"
+import { silentProgress } from "../../contract/progress.ts"
 import { makeDataDisk } from "../../machine/disk/make-data-disk.ts"
 import { BOOTED_EXIT_CODE, renderBootSector, renderProbeArgs } from "../../machine/probe/boot-sector.ts"
 import { probeAccelerator } from "../../machine/probe/probe-accelerator.ts"
@@ -146,7 +147,12 @@ describe.skipIf(toolsDir === null)("QEMU in its sandbox", () => {
   })
 
   it("is not probed for KVM where there is no device, and the answer is kept for this host's boot", async () => {
-    const request = { toolsDir: toolsDir ?? "", cacheFile: home.probe, signal: never }
+    const request = {
+      toolsDir: toolsDir ?? "",
+      cacheFile: home.probe,
+      progress: silentProgress,
+      signal: never,
+    }
     const answer = await probeAccelerator({ ...request, device: "/dev/not-there" })
     expect(answer).toMatchObject({ accelerator: "tcg", reason: "there is no /dev/not-there" })
     const kept = { ...answer, reason: "kept" }
@@ -157,7 +163,12 @@ describe.skipIf(toolsDir === null)("QEMU in its sandbox", () => {
   })
 
   it("finds KVM wanting when the device is none", async () => {
-    const request = { toolsDir: toolsDir ?? "", cacheFile: home.probe, signal: never }
+    const request = {
+      toolsDir: toolsDir ?? "",
+      cacheFile: home.probe,
+      progress: silentProgress,
+      signal: never,
+    }
     const answer = await probeAccelerator({ ...request, device: "/dev/null" })
     expect(answer.accelerator === "kvm" ? "kvm" : answer.reason).toMatch(/^kvm$|^\/dev\/null opens, but /)
   })
