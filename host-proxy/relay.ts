@@ -37,6 +37,10 @@ export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
   try {
     return await passDown(relay, answer)
   } catch (thrown) {
+    if (thrown instanceof BadHead) {
+      answer.body.destroy()
+      return relay.refuse(gateway, guest, exchange, thrown.refusal)
+    }
     // a guest that left is the reason for whatever else went wrong
     const gone = guest.signal.aborted
     guest.cut()
@@ -53,6 +57,25 @@ function departure(relay: Relay): Outcome {
 
 class UploadTooLarge extends Error {}
 
+/** Thrown before anything of the answer has gone to the guest. */
+class BadHead extends Error {
+  readonly refusal: Refusal
+
+  constructor(reason: string) {
+    super(reason)
+    const hint = "the upstream's answer cannot be passed on; ask whoever runs it"
+    this.refusal = { status: 502, rule: "upstream/bad-head", reason, hint }
+  }
+}
+
+function respondOrThrow(guest: GuestStream, answer: UpstreamAnswer, endStream: boolean): void {
+  try {
+    guest.respond(answer.status, answer.headers, { endStream })
+  } catch (thrown) {
+    throw guest.signal.aborted ? thrown : new BadHead(`the answer's head is not HTTP: ${reasonOf(thrown)}`)
+  }
+}
+
 async function* recordUpload(guest: GuestStream, exchange: OpenExchange): AsyncGenerator<Buffer> {
   for await (const chunk of guest.body()) {
     if (exchange.request.sizeBytes + chunk.length > MAX_REQUEST_BYTES) throw new UploadTooLarge()
@@ -67,7 +90,7 @@ async function passDown(relay: Relay, answer: UpstreamAnswer): Promise<ExchangeR
   const scan = route.secret === null ? null : openLeakScan(route.secret, answer.headers)
   const expected = expectedBytes(route, answer)
   if (expected === 0) return endWithoutBody(relay, answer)
-  guest.respond(answer.status, answer.headers, { endStream: false })
+  respondOrThrow(guest, answer, false)
   let last: Buffer | undefined
   for await (const chunk of answer.body as AsyncIterable<Buffer>) {
     for (const free of scan ? await scan.pass(chunk) : [chunk]) {
@@ -94,7 +117,7 @@ async function endWithoutBody(relay: Relay, answer: UpstreamAnswer): Promise<Exc
     throw new Error("the upstream sent a body where none was announced")
   }
   const row = await seal(relay, "complete", null)
-  relay.guest.respond(answer.status, answer.headers, { endStream: true })
+  respondOrThrow(relay.guest, answer, true)
   return row
 }
 

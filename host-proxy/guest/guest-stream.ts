@@ -50,8 +50,7 @@ export class GuestStream {
   }
 
   respond(status: number, headers: HeaderList, options: { readonly endStream: boolean }): void {
-    const flat = headers.filter(([name]) => !NOT_FOR_GUESTS.has(name) && !name.startsWith("stereo-")).flat()
-    this.#stream.respond([":status", String(status), ...flat], options)
+    this.#stream.respond([":status", String(status), ...passable(headers).flat()], options)
   }
 
   /** Resolves when the next chunk may come. */
@@ -87,6 +86,20 @@ export class GuestStream {
       if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR)
     })
   }
+}
+
+/** Headers about the connection, stereo's own, and exact repeats (HTTP/2 forbids many of them) stay behind. */
+function passable(headers: HeaderList): HeaderList {
+  const listed = headers.filter(([name]) => name === "connection").flatMap(([, value]) => value.split(","))
+  const bound = new Set(listed.map((name) => name.trim().toLowerCase()))
+  const seen = new Set<string>()
+  return headers.filter(([name, value]) => {
+    const line = `${name}: ${value}`
+    if (NOT_FOR_GUESTS.has(name) || bound.has(name) || name.startsWith("stereo-") || seen.has(line))
+      return false
+    seen.add(line)
+    return true
+  })
 }
 
 /** The body of a structured refusal. */

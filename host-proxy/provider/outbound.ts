@@ -15,6 +15,8 @@ export interface Timeouts {
   readonly idleMs: number
 }
 
+const MAX_INTERIM_ANSWERS = 20
+
 export const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, firstByteMs: 600_000, idleMs: 300_000 }
 
 export interface UpstreamAnswer {
@@ -33,6 +35,7 @@ export function openOutbound(timeouts: Timeouts): Outbound {
   const named = new Agent(agentOptions(timeouts, buildConnector({ timeout: timeouts.connectMs })))
   return {
     async send(route, body, signal) {
+      const interim = boundInterim(signal)
       const answer = await (route.named ? named : guarded).request({
         origin: route.origin,
         path: route.target,
@@ -40,7 +43,8 @@ export function openOutbound(timeouts: Timeouts): Outbound {
         headers: sendable(route.headers, body !== null).flat(),
         body: body as Readable | null, // undici takes any async iterable, its type does not
         responseHeaders: "raw",
-        signal,
+        onInfo: interim.count,
+        signal: interim.signal,
       })
       // whoever reads the body hears of its failure; a body that is dropped unread must not end the process
       answer.body.on("error", () => undefined)
@@ -69,6 +73,18 @@ export function explainFailure(thrown: unknown, route: Route): Refusal {
     reason: `no answer from ${route.origin}: ${reasonOf(thrown)}`,
     hint,
   }
+}
+
+/** Interim answers (1xx) start the wait for the real one anew, so only so many of them are taken. */
+function boundInterim(signal: AbortSignal): { readonly count: () => void; readonly signal: AbortSignal } {
+  const tooMany = new AbortController()
+  let seen = 0
+  const count = () => {
+    seen += 1
+    if (seen > MAX_INTERIM_ANSWERS)
+      tooMany.abort(new Error(`more than ${MAX_INTERIM_ANSWERS} interim answers`))
+  }
+  return { count, signal: AbortSignal.any([signal, tooMany.signal]) }
 }
 
 /** A length counts only when there is a body and one plain number says it; undici holds the body to it. */

@@ -1,7 +1,24 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
 import Anthropic from "@anthropic-ai/sdk"
 import OpenAI from "openai"
 import { describe, expect, it } from "vitest"
 import { openFakeProvider } from "../fakes/provider.ts"
+import { projectDir } from "../rules/sources.ts"
+
+describe("the fake provider as a program", () => {
+  it("prints its address, serves, and ends when asked", async () => {
+    const program = spawn(process.execPath, [join(projectDir, "test/fakes/provider-main.ts"), "--port", "0"])
+    const [line] = await once(createInterface(program.stdout), "line")
+    const client = new OpenAI({ apiKey: "k", baseURL: `${line}/v1` })
+    expect((await client.models.list()).data).toHaveLength(1)
+    const ended = once(program, "exit")
+    program.kill("SIGTERM")
+    expect((await ended)[0]).toBe(0)
+  })
+})
 
 describe("the fake provider speaks so that the official SDKs understand it", () => {
   it("Anthropic's, streamed, with a tool call", async () => {

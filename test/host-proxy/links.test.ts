@@ -70,6 +70,19 @@ describe("the control wire", () => {
     expect((await callHost(lab.files.home.hostSocket, "GET", "/nonsense")).status).toBe(404)
   }, 20_000)
 
+  it("of a machine that is detached in the middle of a stream leaves it archived as interrupted", async () => {
+    await using lab = await openLab()
+    const begun = Promise.withResolvers<void>()
+    const cut = lab.guest.send(messagesCall("stall=4"), () => {
+      begun.resolve()
+      return true
+    })
+    await begun.promise
+    expect((await callApi(lab, "POST", "/detach")).status).toBe(204)
+    expect((await cut).complete).toBe(false)
+    expect(await lab.rows()).toMatchObject([{ outcome: "interrupted", status: 200 }])
+  })
+
   it("of a machine that is detached takes its egress socket away", async () => {
     await using lab = await openLab()
     expect((await callApi(lab, "POST", "/detach")).status).toBe(204)
