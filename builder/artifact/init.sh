@@ -59,6 +59,10 @@ wait $rest || fail "a module for the network or a device does not load"
 echo 1 >/proc/sys/kernel/modules_disabled || fail "modules cannot be forbidden"
 sysctl -q -p /root/etc/sysctl.d/50-stereo.conf || fail "a sysctl of /etc/sysctl.d/50-stereo.conf is refused"
 
+# Node's pages are read while systemd starts on another CPU; both guest programs then begin a second sooner.
+if [ -d /sys/devices/system/cpu/cpu1 ] && [ -x /root/usr/bin/node ]; then
+	/bin/busybox chroot /root /usr/bin/node -e 0 &
+fi
 for dir in dev sys proc; do
 	/bin/busybox mount --move /$dir /root/$dir || fail "/$dir does not move"
 done
