@@ -61,7 +61,8 @@ async function listSessions(context: CliContext, json: boolean): Promise<void> {
 async function showSession(context: CliContext, id: string, options: ShowOptions): Promise<void> {
   await using records = await openRecords(context)
   if (!records) throw unknownSession(id, [])
-  const found = findSession(await readSessions(records.reader, records.ledger), id)
+  const sessions = await readSessions(records.reader, records.ledger)
+  const found = findSession(sessions, id)
   if ("candidates" in found) throw unknownSession(id, found.candidates)
   const steps = await readSessionSteps(records.reader, records.ledger, found.id)
   const ids = new Set(steps.map((step) => step.exchange.id))
@@ -69,8 +70,17 @@ async function showSession(context: CliContext, id: string, options: ShowOptions
     one.exchange_id === null ? one.run_id === found.runId : ids.has(one.exchange_id),
   )
   const whole = { summary: found, steps, findings }
-  context.print(options.json ? `${renderSessionJson(whole)}\n` : renderSession(whole))
+  const others = sessions.filter((one) => one.runId === found.runId && one.id !== found.id)
+  context.print(options.json ? `${renderSessionJson(whole)}\n` : renderSession(whole) + renderOthers(others))
   if (options.bytes !== undefined) await writeBytes(context, records, steps, options.bytes)
+}
+
+/** What the same machine's run did besides: refusals of programs that name no session are there. */
+function renderOthers(others: readonly SessionSummary[]): string {
+  const lines = others.map(({ id, exchanges, refusals }) => {
+    return `same run: ${exchanges} exchanges, ${refusals} refused: stereo sessions show ${printable(id, 100)}\n`
+  })
+  return lines.length > 0 ? `\n${lines.join("")}` : ""
 }
 
 /** `NNN-EXCHANGE.request` and `.response`, byte for byte. */

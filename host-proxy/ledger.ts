@@ -1,4 +1,4 @@
-/** Keeps the cost rows: one for each sealed model call; a start derives what a crash or a new price table left out. */
+/** Keeps the cost rows: one for each sealed model call, and a new one where the price table has changed since. */
 
 import { reasonOf } from "../contract/fault.ts"
 import { readBlob } from "./archive/blobs.ts"
@@ -15,9 +15,11 @@ export interface LedgerOptions {
   readonly log: Log
 }
 
-export interface Ledger {
+export interface Ledger extends AsyncDisposable {
   /** Derives and appends the cost row of a sealed exchange; a failure is logged, readers derive it then. */
   settle(row: ExchangeRow): Promise<void>
+  /** Resolves when the calls that a crash or an older price table left behind have their rows. */
+  readonly caughtUp: Promise<void>
 }
 
 /** An answer larger than this holds no usage that is worth its decoding. */
@@ -26,6 +28,7 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const { database, blobsDir } = options.archive
   const tables = await readPrices(options.pricesDir)
+  const ended = new AbortController()
   const settle = async (row: ExchangeRow) => {
     if (!isModelCall(row) || row.response_bytes > MAX_ANSWER_BYTES) return
     try {
@@ -35,15 +38,45 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       options.log(`cost of ${row.id}: ${reasonOf(thrown)}`)
     }
   }
-  const versions = [...tables.map((table) => table.version), "none"]
-  const current = database.selectFrom("costs").select("exchange_id").where("price_version", "in", versions)
-  const unsettled = await database
+  const behind = await readUnsettled(
+    options.archive,
+    tables.map((table) => table.version),
+  )
+  const caughtUp = settleAll(behind, settle, ended.signal)
+  return {
+    settle,
+    caughtUp,
+    async [Symbol.asyncDispose]() {
+      ended.abort()
+      await caughtUp
+    },
+  }
+}
+
+/** Model calls without a row by the tables of today; `none` stands on calls to a provider that has no table. */
+function readUnsettled(archive: Archive, versions: readonly string[]): Promise<readonly ExchangeRow[]> {
+  const { database } = archive
+  const current = database
+    .selectFrom("costs")
+    .select("exchange_id")
+    .where("price_version", "in", [...versions, "none"])
+  return database
     .selectFrom("exchanges")
     .selectAll()
     .where("api", "is not", null)
     .where("status", "<", 400)
     .where("id", "not in", current)
     .execute()
-  for (const row of unsettled) await settle(row)
-  return { settle }
+}
+
+/** In the background: nobody's call waits for the past. */
+async function settleAll(
+  rows: readonly ExchangeRow[],
+  settle: (row: ExchangeRow) => Promise<void>,
+  ended: AbortSignal,
+): Promise<void> {
+  for (const row of rows) {
+    if (ended.aborted) return
+    await settle(row)
+  }
 }

@@ -45,7 +45,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const definitions = await readDefinitions(join(options.policiesDir, "providers"))
   const archive = parts.use(await openArchive(home.archive, now(), log))
   const outbound = parts.use(openOutbound(options.timeouts ?? DEFAULT_TIMEOUTS))
-  const ledger = await openLedger({ archive, pricesDir: join(options.policiesDir, "prices"), now, log })
+  const ledger = parts.use(
+    await openLedger({ archive, pricesDir: join(options.policiesDir, "prices"), now, log }),
+  )
   const sources = { definitions, config, environment: options.environment }
   const settle = async (row: ExchangeRow) => {
     if (row.claimed_exchange) await compareAccounts(archive.database, row.run_id, row.claimed_exchange, now())

@@ -1,6 +1,6 @@
 /** A host service over a temporary home with one machine that no QEMU runs: the whole second wall, no VM. */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { type Home, homeLayout, type MachineHome, machineLayout } from "../../contract/home.ts"
@@ -27,6 +27,8 @@ export interface LabOptions {
   readonly egressSets?: readonly string[]
   /** More of host.toml. */
   readonly hostConfig?: string
+  /** Egress sets beside the project's, by name, as TOML. */
+  readonly moreSets?: Readonly<Record<string, string>>
 }
 
 /** Makes home, host.toml and machine.json. */
@@ -43,7 +45,11 @@ export function openHostLab(options: LabOptions): HostLab {
     options.hostConfig ?? "",
   ]
   writeFileSync(home.hostConfig, config.join("\n\n"), { mode: 0o600 })
-  const policiesDir = join(projectDir, "policies")
+  const policiesDir = join(root, "policies")
+  cpSync(join(projectDir, "policies"), policiesDir, { recursive: true })
+  for (const [name, text] of Object.entries(options.moreSets ?? {})) {
+    writeFileSync(join(policiesDir, "egress", `${name}.toml`), text)
+  }
   return { home, machine, record, policiesDir, [Symbol.dispose]: () => rmSync(root, { recursive: true }) }
 }
 
