@@ -1,7 +1,8 @@
 /** CONNECT: the host is asked first; only what it allows is taken on, and then ends here as TLS, not as a tunnel. */
 
+import { createHash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
-import { constants, type IncomingHttpHeaders } from "node:http2"
+import type { IncomingHttpHeaders } from "node:http2"
 import type { Socket } from "node:net"
 import { reasonOf } from "../../contract/fault.ts"
 import { newIdentifier } from "../../contract/identifier.ts"
@@ -27,7 +28,8 @@ export async function askForTunnel(
   connection: Connection,
   context: ExchangeContext,
 ): Promise<string | null> {
-  const exchange = newIdentifier(context.nowMs())
+  const startedAtMs = context.nowMs()
+  const exchange = newIdentifier(startedAtMs)
   socket.on("error", () => socket.destroy())
   const target = parseConnectTarget(incoming.url)
   if ("problem" in target) {
@@ -42,6 +44,23 @@ export async function askForTunnel(
       return target.host
     }
     passOn(socket, answer)
+    // a refusal is an exchange of its own in the host's archive; what is allowed comes as requests
+    context.report({
+      id: exchange,
+      startedAtMs,
+      endedAtMs: context.nowMs(),
+      via: connection.via,
+      process: await connection.caller,
+      method: "CONNECT",
+      authority: target.authority,
+      path: "",
+      status: answer.status,
+      requestSha256: sha256(""),
+      requestBytes: 0,
+      responseSha256: sha256(answer.body),
+      responseBytes: answer.body.length,
+      outcome: "complete",
+    })
   } catch (thrown) {
     writeRefusal(socket, unreachable(exchange, thrown))
   }
@@ -55,17 +74,19 @@ async function ask(
   { gateway }: ExchangeContext,
 ): Promise<HostAnswer> {
   const process = await connection.caller
-  const session = await gateway.acquire()
+  const session = await gateway.acquire(false)
   const headers = { ":method": "CONNECT", ":authority": authority, ...claims(exchange, process, null) }
-  const stream = session.request(headers, true)
+  const stream = session.request(headers, false)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
     let head: { status: number; rawHeaders: readonly string[] } | null = null
-    stream.setTimeout(ANSWER_MS, () => stream.close(constants.NGHTTP2_CANCEL))
+    stream.setTimeout(ANSWER_MS, () => stream.destroy(new Error(`no answer within ${ANSWER_MS} ms`)))
     stream.on("response", (fields: IncomingHttpHeaders, _flags: number, rawHeaders: string[]) => {
       session.noteAlive()
       head = { status: Number(fields[":status"]), rawHeaders }
+      // the question is answered: what follows comes as requests of their own
+      stream.end()
     })
     stream.on("data", (chunk: Buffer) => {
       size += chunk.length
@@ -88,6 +109,10 @@ function passOn(socket: Socket, { status, rawHeaders, body }: HostAnswer): void 
   lines.push(`content-length: ${body.length}`, "connection: close", "", "")
   socket.write(lines.join("\r\n"), "latin1")
   socket.end(body)
+}
+
+function sha256(bytes: Buffer | string): string {
+  return createHash("sha256").update(bytes).digest("hex")
 }
 
 function unreachable(exchange: string, thrown: unknown): Refusal {

@@ -98,7 +98,7 @@ async function attempt(
     let session: GatewaySession
     let stream: ClientHttp2Stream
     try {
-      session = await context.gateway.acquire()
+      session = await context.gateway.acquire(count > 1)
       if (outgoing.destroyed) return null
       stream = session.request(headers, body.isEmpty)
     } catch (thrown) {
@@ -121,14 +121,15 @@ async function attempt(
 }
 
 /**
- * The host says that it did not begin with the stream. A host that restarted says so of all streams, though its
- * predecessor may have begun: so its word counts only if nothing was heard of the predecessor after sending.
+ * True if the host cannot have begun with the stream: it says so itself, or nothing was heard of it since the
+ * request went out together with a ping. A host that restarted disowns all streams, its predecessor's too, so
+ * its word alone does not count.
  */
 function isUntouched(stream: ClientHttp2Stream, session: GatewaySession, sentAtMs: number): boolean {
+  if (session.aliveAtMs() < sentAtMs) return true
   const last = session.lastProcessedStream()
   if (last === Number.POSITIVE_INFINITY) return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
-  const refused = stream.id === undefined || stream.id > last
-  return refused && (session.endedInOrder() || session.aliveAtMs() < sentAtMs)
+  return session.endedInOrder() && (stream.id === undefined || stream.id > last)
 }
 
 function lost(exchange: string, reason: string): Refusal {

@@ -30,7 +30,6 @@ export interface GatewaySession {
   readonly closed: Promise<void>
 }
 
-const SETTINGS_MS = 1_000
 const PING_ANSWER_MS = 2_000
 /** Between pings: while requests wait for the host, and while none does. */
 const PING_BUSY_MS = 2_000
@@ -41,8 +40,8 @@ const GOAWAY_MS = 5_000
 const STREAM_WINDOW_BYTES = 1_048_576
 const SESSION_WINDOW_BYTES = 8_388_608
 
-/** Resolves with a session that the host has answered on. */
-export async function openGatewaySession(): Promise<GatewaySession> {
+/** Resolves with a session that the host has answered on within `settingsMs`. */
+export async function openGatewaySession(settingsMs: number): Promise<GatewaySession> {
   const socket = connectTcp({ host: GATEWAY.address, port: GATEWAY.port, noDelay: true })
   const http2 = connectHttp2("http://gateway", {
     createConnection: () => socket,
@@ -70,14 +69,18 @@ export async function openGatewaySession(): Promise<GatewaySession> {
   // a session may be closed in order while its socket would stay open
   http2.once("close", () => socket.destroy())
   try {
-    await firstSettings(http2)
+    await firstSettings(http2, settingsMs)
   } catch (thrown) {
     socket.destroy()
     throw thrown
   }
   http2.setLocalWindowSize(SESSION_WINDOW_BYTES)
   let active = 0
-  const watch = keepWatch(http2, { isBusy: () => active > 0, noteAlive, drop: () => socket.destroy() })
+  const watch = keepWatch(http2, {
+    isBusy: () => active > 0,
+    noteAlive,
+    drop: () => socket.destroy(),
+  })
   return {
     closed,
     noteAlive,
@@ -88,7 +91,8 @@ export async function openGatewaySession(): Promise<GatewaySession> {
     request: (headers, endStream) => {
       const stream = http2.request(headers, { endStream })
       active += 1
-      if (active === 1) watch.hurry()
+      // the answer shows early that a host is gone, and tells later whether it was there when this was sent
+      watch.askNow()
       stream.once("close", () => {
         active -= 1
       })
@@ -97,11 +101,11 @@ export async function openGatewaySession(): Promise<GatewaySession> {
   }
 }
 
-function firstSettings(http2: ClientHttp2Session): Promise<void> {
+function firstSettings(http2: ClientHttp2Session, settingsMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => reject(new Fault("gateway/silent", `the host said nothing for ${SETTINGS_MS} ms`)),
-      SETTINGS_MS,
+      () => reject(new Fault("gateway/silent", `the host said nothing for ${settingsMs} ms`)),
+      settingsMs,
     )
     http2.once("remoteSettings", () => {
       clearTimeout(timer)
@@ -123,7 +127,7 @@ interface Watched {
 }
 
 /** Pings until the session ends; `drop` is called when one stays without an answer. */
-function keepWatch(http2: ClientHttp2Session, { isBusy, noteAlive, drop }: Watched): { hurry: () => void } {
+function keepWatch(http2: ClientHttp2Session, { isBusy, noteAlive, drop }: Watched): { askNow: () => void } {
   let timer: NodeJS.Timeout | undefined
   let asking = false
   const wait = (): void => {
@@ -132,6 +136,7 @@ function keepWatch(http2: ClientHttp2Session, { isBusy, noteAlive, drop }: Watch
     timer.unref()
   }
   const ping = (): void => {
+    clearTimeout(timer)
     asking = true
     // what has arrived is read before the verdict, or a slow guest would take its own lateness for the host's
     timer = setTimeout(() => setImmediate(() => asking && drop()), PING_ANSWER_MS)
@@ -148,5 +153,5 @@ function keepWatch(http2: ClientHttp2Session, { isBusy, noteAlive, drop }: Watch
     clearTimeout(timer)
   })
   wait()
-  return { hurry: () => (asking ? undefined : wait()) }
+  return { askNow: () => (asking ? undefined : ping()) }
 }

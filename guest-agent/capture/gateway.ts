@@ -5,15 +5,18 @@ import { Fault, reasonOf } from "../../contract/fault.ts"
 import { type GatewaySession, openGatewaySession } from "./gateway-session.ts"
 
 export interface Gateway {
-  /** An open session; a Fault when there is none for a while. */
-  readonly acquire: () => Promise<GatewaySession>
+  /** An open session; a Fault when there is none for a while. `again`: it has been waited for already. */
+  readonly acquire: (again: boolean) => Promise<GatewaySession>
 }
 
 /** QEMU gives a new connection of the guest to the host only when the last one is gone on both sides. */
 const RECONNECT_MS = 150
 /** How long a request waits: longer while the host may just have restarted, as QEMU comes back within a second. */
 const RESTART_WAIT_MS = 2_500
+const AGAIN_WAIT_MS = 1_500
 const DOWN_WAIT_MS = 800
+/** How long a new connection waits for the host's first word: more each time, in case it is only slow. */
+const SETTINGS_MS = { first: 400, factor: 1.5, most: 3_000 } as const
 /** Failures in a row after which the host counts as down. */
 const DOWN_AFTER = 3
 
@@ -26,7 +29,7 @@ export function startGateway(log: (line: string) => void, signal: AbortSignal): 
   const keep = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
-        const session = await openGatewaySession()
+        const session = await openGatewaySession(settingsMs(failures))
         failures = 0
         current = session
         for (const take of waiting) take(session)
@@ -45,9 +48,9 @@ export function startGateway(log: (line: string) => void, signal: AbortSignal): 
   void keep()
 
   return {
-    acquire: async () => {
+    acquire: async (again) => {
       if (current?.isOpen()) return current
-      const waitMs = failures >= DOWN_AFTER ? DOWN_WAIT_MS : RESTART_WAIT_MS
+      const waitMs = failures >= DOWN_AFTER ? DOWN_WAIT_MS : again ? AGAIN_WAIT_MS : RESTART_WAIT_MS
       return new Promise((resolve, reject) => {
         const take = (session: GatewaySession): void => {
           clearTimeout(timer)
@@ -61,4 +64,8 @@ export function startGateway(log: (line: string) => void, signal: AbortSignal): 
       })
     },
   }
+}
+
+function settingsMs(failures: number): number {
+  return Math.min(SETTINGS_MS.first * SETTINGS_MS.factor ** failures, SETTINGS_MS.most)
 }

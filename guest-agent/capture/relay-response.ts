@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto"
 import type { ServerResponse } from "node:http"
-import { type ClientHttp2Stream, constants } from "node:http2"
+import type { ClientHttp2Stream } from "node:http2"
 import { toHttp1Headers } from "./headers.ts"
 
 export interface Relayed {
@@ -33,7 +33,8 @@ export function relayResponse(
     }
     const onClientGone = (): void => {
       if (outgoing.writableFinished) return
-      stream.close(constants.NGHTTP2_CANCEL)
+      // close() would end an unfinished upload in good order first, and half a body would pass for the whole
+      stream.destroy(new DOMException("the client has gone", "AbortError"))
       settle("client-aborted")
     }
     outgoing.once("close", onClientGone)

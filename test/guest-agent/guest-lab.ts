@@ -169,7 +169,7 @@ export async function bundleGuestProgram(entry: string, file: string): Promise<v
     entryPoints: [entry],
     bundle: true,
     platform: "node",
-    format: "esm",
+    format: "cjs",
     target: "node24",
     outfile: file,
     logLevel: "error",
