@@ -10,6 +10,7 @@ import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { HostHealth } from "../../contract/host-api.ts"
 import type { Log } from "../exchange.ts"
 import { answerApi, type MachineTable } from "./answer-api.ts"
+import { holdLock } from "./hold-lock.ts"
 
 export interface ApiOptions {
   readonly health: () => HostHealth
@@ -27,7 +28,10 @@ export interface ClaimedSocket extends AsyncDisposable {
 export async function claimSocket(path: string): Promise<ClaimedSocket> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   chmodSync(dirname(path), 0o700)
-  if (await isAnswered(path)) {
+  // two that start at one moment would both find the socket stale, and each take the other's away
+  const lock = await holdLock(path)
+  if (!lock || (await isAnswered(path))) {
+    await lock?.[Symbol.asyncDispose]()
     throw new Fault("host/already-running", `a host service of yours already listens on ${path}`, {
       hint: "stereo host stop ends it; other commands use it as it is",
     })
@@ -38,6 +42,7 @@ export async function claimSocket(path: string): Promise<ClaimedSocket> {
   try {
     await once(server, "listening")
   } catch (thrown) {
+    await lock[Symbol.asyncDispose]()
     throw new Fault("host/cannot-listen", `${path}: ${reasonOf(thrown)}`, { cause: thrown })
   }
   chmodSync(path, 0o600)
@@ -57,6 +62,7 @@ export async function claimSocket(path: string): Promise<ClaimedSocket> {
       for (const session of sessions) session.destroy()
       await closed
       await rm(path, { force: true })
+      await lock[Symbol.asyncDispose]()
     },
   }
 }

@@ -103,6 +103,18 @@ describe("kill -9 of the host service in the middle of a stream", () => {
 })
 
 describe("a second host service", () => {
+  it("started at the same moment leaves exactly one", async () => {
+    await using provider = await openFakeProvider()
+    using lab = openHostLab({ upstream: provider.url })
+    const programs = Array.from({ length: 4 }, () => startProgram(lab))
+    const codes: (number | null)[] = []
+    for (const one of programs) one.process.once("exit", (code) => codes.push(code))
+    await eventually(() => (codes.length === 3 ? true : null))
+    expect(codes).toEqual([1, 1, 1])
+    await attach(lab)
+    for (const one of programs) one[Symbol.dispose]()
+  }, 60_000)
+
   it("refuses politely while the first answers, and takes over the socket that a kill left", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
