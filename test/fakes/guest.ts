@@ -25,6 +25,9 @@ export interface GuestAnswer {
   readonly complete: boolean
 }
 
+/** Sees a chunk and how many bytes came so far; false cuts the stream. */
+export type OnChunk = (chunk: Buffer, cameBytes: number) => boolean
+
 /** The guest's one connection on the egress wire. */
 export async function openGuestEgress(socketPath: string): Promise<GuestEgress> {
   const session = connect("http://gateway", { createConnection: () => createConnection(socketPath) })
@@ -40,8 +43,8 @@ export class GuestEgress implements Disposable {
     this.session = session
   }
 
-  /** Sends a request; `onChunk` sees the answer's chunks and may return false to cut the stream. */
-  send(request: GuestRequest, onChunk: (chunk: Buffer) => boolean = () => true): Promise<GuestAnswer> {
+  /** Sends a request and gathers the answer. */
+  send(request: GuestRequest, onChunk: OnChunk = () => true): Promise<GuestAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<GuestAnswer>()
     const stream = this.session.request({
       ":method": request.method ?? "POST",
@@ -52,6 +55,7 @@ export class GuestEgress implements Disposable {
       ...request.headers,
     })
     const parts: Buffer[] = []
+    let cameBytes = 0
     let head: Record<string, string | string[] | undefined> = {}
     let complete = false
     stream.on("response", (headers) => {
@@ -59,7 +63,8 @@ export class GuestEgress implements Disposable {
     })
     stream.on("data", (chunk: Buffer) => {
       parts.push(chunk)
-      if (!onChunk(chunk)) stream.close(8)
+      cameBytes += chunk.length
+      if (!onChunk(chunk, cameBytes)) stream.close(8)
     })
     stream.on("end", () => {
       complete = stream.rstCode === 0

@@ -42,7 +42,7 @@ export interface FakeProvider extends AsyncDisposable {
 /**
  * The request header `x-fake` asks for misbehaviour, as `key=value` joined by commas: `cut=N` closes the
  * connection after N chunks, `stall=N` sends nothing more after N chunks, `pace=MS` waits between chunks,
- * `status=N` answers an error, `echo=1` reflects the request's headers, `echo=gzip` does so compressed.
+ * `status=N` answers an error, `redirect=URL` a 302, `echo=1` reflects the request's headers, `echo=gzip` does so compressed.
  */
 export async function openFakeProvider(options: FakeProviderOptions = {}): Promise<FakeProvider> {
   const requests: RecordedRequest[] = []
@@ -113,6 +113,8 @@ async function chooseAnswer(
 ): Promise<FakeAnswer> {
   const replay = options.replays?.find((one) => one.requestSha256 === request.sha256)
   if (replay) return replay.answer
+  if (wishes.has("redirect"))
+    return { status: 302, headers: [["location", wishes.get("redirect") ?? ""]], chunks: [] }
   if (wishes.has("status")) return jsonAnswer({ error: { type: "fake_error" } }, Number(wishes.get("status")))
   if (wishes.get("echo") === "gzip") return echoGzip(request)
   if (wishes.has("echo")) return jsonAnswer({ headers: request.headers })

