@@ -53,7 +53,7 @@ describe("a plan", () => {
     using project = openProject()
     const { plan } = await resolvePlan(project.dir, "child")
     await expect(`${JSON.stringify(plan, null, 2)}\n`).toMatchFileSnapshot(
-      join(import.meta.dirname, "../golden/builder/plan.json"),
+      join(import.meta.dirname, "../golden/builder/plan.golden"),
     )
   })
 
