@@ -53,6 +53,8 @@ function toJson({ record, report, accelerator, prepareMs, bootMs }: LaunchedMach
     isolation: record.isolation,
     prepareMs,
     bootMs,
+    controlMs: report.controlMs,
+    readyMs: report.readyMs,
     guestUptimeMs: report.health.uptimeMs,
   }
 }
