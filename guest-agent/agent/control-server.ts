@@ -36,7 +36,8 @@ export function serveControl(stream: Duplex, handlers: ControlHandlers): ServerH
   session.on("error", (error) => handlers.log(`control session ended: ${reasonOf(error)}`))
   stream.once("close", () => session.destroy())
   session.on("stream", (request, headers) => {
-    request.on("error", (error) => handlers.log(`control stream ended: ${reasonOf(error)}`))
+    // the host resets a stream when whoever asked has gone; its close says the same
+    request.on("error", () => request.destroy())
     answer(request, headers, handlers).catch((thrown) => fail(request, thrown))
   })
   return session

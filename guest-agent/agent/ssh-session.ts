@@ -30,7 +30,14 @@ export function startSshSession(stream: Duplex, log: (line: string) => void): vo
   stream.pipe(stdin)
   stdout.pipe(stream)
   stream.once("close", () => stdin.destroy())
-  child.once("close", () => stream.end())
+  let spoken = false
+  stdout.once("data", () => {
+    spoken = true
+  })
+  child.once("close", (code, signal) => {
+    if (!spoken) log(`sshd ${pid} ended with ${signal ?? code} before it said anything`)
+    stream.end()
+  })
 }
 
 /** The agent is spared by the out-of-memory killer and unbounded in tasks; its sessions are neither. */

@@ -103,10 +103,9 @@ export async function openGatewaySession(settingsMs: number): Promise<GatewaySes
 
 function firstSettings(http2: ClientHttp2Session, settingsMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Fault("gateway/silent", `the host said nothing for ${settingsMs} ms`)),
-      settingsMs,
-    )
+    const giveUp = () => reject(new Fault("gateway/silent", `the host said nothing for ${settingsMs} ms`))
+    // what has arrived meanwhile is read first: a guest that boots is late itself
+    const timer = setTimeout(() => setImmediate(giveUp), settingsMs)
     http2.once("remoteSettings", () => {
       clearTimeout(timer)
       resolve()

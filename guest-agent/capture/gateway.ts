@@ -16,7 +16,7 @@ const RESTART_WAIT_MS = 2_500
 const AGAIN_WAIT_MS = 1_500
 const DOWN_WAIT_MS = 800
 /** How long a new connection waits for the host's first word: more each time, in case it is only slow. */
-const SETTINGS_MS = { first: 400, factor: 1.5, most: 3_000 } as const
+const SETTINGS_MS = { first: 600, factor: 1.5, most: 3_000 } as const
 /** Failures in a row after which the host counts as down. */
 const DOWN_AFTER = 3
 
