@@ -1,6 +1,6 @@
 /** What becomes of a machine whose start failed or was interrupted: nothing runs on, and its logs stay if they may help. */
 
-import { rm } from "node:fs/promises"
+import { rm, stat } from "node:fs/promises"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import { type Home, machineLayout } from "../contract/home.ts"
 import type { MachineRecord } from "../contract/machine-record.ts"
@@ -24,12 +24,17 @@ export async function abandonLaunch(launch: AbandonedLaunch): Promise<void> {
   const { home, record } = launch
   if (record.qemu !== null) await killProcess(record.qemu)
   const undetached = await detach(launch)
-  if (launch.interrupted && launch.isNew) {
-    await rm(machineLayout(home, record.name).dir, { recursive: true, force: true })
+  const { dir } = machineLayout(home, record.name)
+  // a start that never got to QEMU has left nothing to look at
+  if (launch.isNew && (launch.interrupted || record.qemu === null)) {
+    await rm(dir, { recursive: true, force: true })
     return
   }
+  // `rm -f` may have removed it meanwhile
+  if ((await stat(dir).catch(() => null)) === null) return
   const failure = [firstLine(reasonOf(launch.thrown)), undetached].filter((part) => part !== null).join("; ")
-  await writeRecord(home, { ...record, state: "failed", failure, owner: null, qemu: null })
+  const state = launch.interrupted ? "stopped" : "failed"
+  await writeRecord(home, { ...record, state, failure, owner: null, qemu: null })
 }
 
 /** Null, or why the host service still holds the machine's sockets; it drops them when it next sweeps. */

@@ -13,6 +13,7 @@ import { claimFolder } from "./claim-folder.ts"
 import { makeDataDisk } from "./disk/make-data-disk.ts"
 import type { HostClient } from "./host-client.ts"
 import { type BuiltImage, readImage } from "./image/read-image.ts"
+import { checkEgressSets } from "./plan/check-egress-sets.ts"
 import { mintSecrets } from "./plan/mint-secrets.ts"
 import { planRecord } from "./plan/plan-record.ts"
 import { readCard } from "./plan/read-card.ts"
@@ -73,6 +74,7 @@ export async function launchMachine(request: LaunchRequest): Promise<LaunchedMac
     createdAt: new Date(beganMs).toISOString(),
     owner: thisProcess(),
   })
+  await checkEgressSets(request.projectDir, planned.egressSets)
   const claim = await claimFolder(home, planned)
   const { layout } = claim
   let record = planned

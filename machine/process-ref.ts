@@ -22,13 +22,22 @@ export function isAlive(ref: ProcessRef): boolean {
 /** Sends SIGKILL to exactly this process, and waits until it is gone. */
 export async function killProcess(ref: ProcessRef): Promise<void> {
   for (let attempt = 0; attempt < 250 && isAlive(ref); attempt += 1) {
-    if (attempt === 0) process.kill(ref.pid, "SIGKILL")
+    if (attempt === 0) sendKill(ref.pid)
     await delay(20)
   }
   if (isAlive(ref))
     throw new Fault("machine/will-not-die", `process ${ref.pid} is still there 5 s after SIGKILL`, {
       hint: "it hangs in the kernel; look at /proc/PID/stack and dmesg",
     })
+}
+
+function sendKill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch (thrown) {
+    // ESRCH: it ended by itself just now
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ESRCH")) throw thrown
+  }
 }
 
 function readStat(pid: number): string | null {

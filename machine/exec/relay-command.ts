@@ -116,6 +116,8 @@ function relay(client: Client, channel: ClientChannel, streams: CommandStreams, 
     streams.stderr.once("error", readerGone)
     channel.pipe(streams.stdout, { end: false })
     channel.stderr.pipe(streams.stderr, { end: false })
+    // what cannot be read ends there for the command
+    streams.stdin.once("error", () => channel.end())
     streams.stdin.pipe(channel)
   })
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
@@ -6,6 +6,7 @@ import { type Card, card } from "../../contract/card.ts"
 import { machineRecord } from "../../contract/machine-record.ts"
 import { manifest } from "../../contract/manifest.ts"
 import { providerDefinition } from "../../contract/provider-definition.ts"
+import { checkEgressSets } from "../../machine/plan/check-egress-sets.ts"
 import { mintSecrets } from "../../machine/plan/mint-secrets.ts"
 import { planRecord } from "../../machine/plan/plan-record.ts"
 import { readCard } from "../../machine/plan/read-card.ts"
@@ -101,6 +102,17 @@ describe("a card", () => {
     await expect(readCard(path)).rejects.toMatchObject({
       code: "card/bad-field",
       message: expect.stringContaining(`${path}:5: resources.memory: unknown key`),
+    })
+  })
+
+  it("is refused with the known names when it asks for an egress set that is not there", async () => {
+    mkdirSync(join(dir, "policies", "egress"), { recursive: true })
+    writeFileSync(join(dir, "policies", "egress", "known.toml"), "")
+    await checkEgressSets(dir, ["known"])
+    await expect(checkEgressSets(dir, ["known", "unknown"])).rejects.toMatchObject({
+      code: "card/unknown-egress-set",
+      message: expect.stringContaining('"unknown"'),
+      hint: expect.stringContaining("known sets: known"),
     })
   })
 

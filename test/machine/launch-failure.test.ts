@@ -1,0 +1,59 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { type Home, homeLayout, machineLayout } from "../../contract/home.ts"
+import type { MachineRecord } from "../../contract/machine-record.ts"
+import { abandonLaunch } from "../../machine/abandon-launch.ts"
+import { openHostClient } from "../../machine/host-client.ts"
+import { readImage } from "../../machine/image/read-image.ts"
+import { readRecord, writeRecord } from "../../machine/record-store.ts"
+import { makeRecord } from "./host-stand-in.ts"
+
+let home: Home
+
+beforeEach(() => {
+  home = homeLayout(mkdtempSync(join(tmpdir(), "stereo-launch-")))
+  mkdirSync(machineLayout(home, "demo").vm, { recursive: true })
+})
+afterEach(() => rmSync(home.root, { recursive: true }))
+
+/** A process that is certainly gone. */
+const gone = { pid: 2 ** 22 - 1, startTicks: "1" }
+
+async function abandon(changes: Partial<MachineRecord>, isNew: boolean, interrupted: boolean) {
+  const record = makeRecord({ state: "starting", ...changes })
+  await writeRecord(home, record)
+  using host = openHostClient(home.hostSocket)
+  await abandonLaunch({ home, host, record, isNew, interrupted, thrown: new Error("because\nof this") })
+}
+
+describe("a start that failed", () => {
+  it("keeps the logs of a machine that got as far as QEMU, and why it failed", async () => {
+    await abandon({ qemu: gone }, true, false)
+    const record = await readRecord(home, "demo")
+    expect(record).toMatchObject({ state: "failed", qemu: null, owner: null })
+    expect(record.failure).toMatch(/^because; host\/unreachable/)
+  })
+
+  it("leaves nothing of a new machine that never got to QEMU, or that the user interrupted", async () => {
+    await abandon({}, true, false)
+    expect(readdirSync(home.machines)).toEqual([])
+    mkdirSync(machineLayout(home, "demo").vm, { recursive: true })
+    await abandon({ qemu: gone }, true, true)
+    expect(readdirSync(home.machines)).toEqual([])
+  })
+
+  it("keeps a machine that was there before, whatever happens to its start", async () => {
+    await abandon({ qemu: gone }, false, true)
+    expect(await readRecord(home, "demo")).toMatchObject({ state: "stopped" })
+  })
+
+  it("names the command that builds an image that is not there", async () => {
+    await expect(readImage(home, "coder")).rejects.toMatchObject({
+      code: "image/not-built",
+      hint: expect.stringContaining("stereo build coder"),
+    })
+    await expect(readImage(home, "../../etc")).rejects.toMatchObject({ code: "image/not-built" })
+  })
+})
