@@ -17,31 +17,39 @@ export interface RunRequest {
 }
 
 const KEPT_LINES = 15
+/** A command ends with the build, however that ends. What it wrote goes with the stage's folder. */
+const DIE_WITH_PARENT = ["--pdeathsig", "KILL"]
 
 /** Runs a command to its end and gives its standard output; a failure shows the last lines it printed. */
 export async function run(request: RunRequest): Promise<string> {
-  const [program, ...args] = request.command
-  await appendFile(request.logFile, `$ ${quoteCommand(request.command)}\n`)
-  const result = await execa(program, args, {
+  const [program] = request.command
+  const variables = Object.entries(request.env ?? {}).map(
+    ([name, value]) => `${name}=${quoteCommand([value])} `,
+  )
+  await appendFile(request.logFile, `$ ${variables.join("")}${quoteCommand(request.command)}\n`)
+  const result = await execa("setpriv", [...DIE_WITH_PARENT, "--", ...request.command], {
     ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
     env: { ...request.env },
     all: true,
     stdin: "ignore",
     reject: false,
     cancelSignal: request.signal,
-    forceKillAfterDelay: 2000,
+    killSignal: "SIGKILL",
   })
   await appendFile(request.logFile, `${result.all}\n`)
   if (!result.failed) return result.stdout
   request.signal.throwIfAborted()
-  const missing = result.code === "ENOENT"
-  throw new Fault(
-    missing ? "build/command-missing" : "build/command-failed",
-    `${request.purpose}: ${missing ? `${program} is not installed` : `${program} failed (${result.shortMessage})`}\n${lastLines(result.all)}`,
-    {
-      hint: missing ? `apt-get install ${program}` : `the whole output is in ${request.logFile}`,
+  if (result.exitCode === 127) {
+    throw new Fault("build/command-missing", `${request.purpose}: ${program} is not installed`, {
+      hint: `apt-get install ${program}`,
       cause: result,
-    },
+    })
+  }
+  const ending = result.signal ? `was ended by ${result.signal}` : `ended with code ${result.exitCode}`
+  throw new Fault(
+    "build/command-failed",
+    `${request.purpose}: ${program} ${ending}\n${lastLines(result.all ?? "")}`,
+    { hint: `the whole output is in ${request.logFile}`, cause: result },
   )
 }
 

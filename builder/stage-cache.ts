@@ -7,6 +7,8 @@ import { join } from "node:path"
 /** Of each stage; more than the stages of one build, so that a build never loses its own. */
 const KEPT_ENTRIES = 12
 const USED = ".used"
+/** A command that was just killed may still close its last file. */
+const REMOVE = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 } as const
 
 export interface StageResult {
   readonly dir: string
@@ -38,7 +40,7 @@ export async function cachedStage(request: StageRequest): Promise<StageResult> {
     await rename(work, dir)
     await removeOldest(request.stageDir)
   } catch (thrown) {
-    await rm(work, { recursive: true, force: true })
+    await rm(work, REMOVE)
     throw thrown
   }
   return { dir, cached: false }
@@ -48,7 +50,7 @@ export async function cachedStage(request: StageRequest): Promise<StageResult> {
 async function removeLeftovers(stageDir: string): Promise<void> {
   const names = await readdir(stageDir)
   for (const name of names.filter((name) => name.startsWith(".making-"))) {
-    await rm(join(stageDir, name), { recursive: true, force: true })
+    await rm(join(stageDir, name), REMOVE)
   }
 }
 
@@ -64,7 +66,7 @@ async function removeOldest(stageDir: string): Promise<void> {
   )
   entries.sort((left, right) => right.usedMs - left.usedMs)
   for (const { name } of entries.slice(KEPT_ENTRIES)) {
-    await rm(join(stageDir, name), { recursive: true, force: true })
+    await rm(join(stageDir, name), REMOVE)
   }
 }
 

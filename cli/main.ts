@@ -76,7 +76,11 @@ function reportFailure(thrown: unknown): number {
 function readContext(): CliContext {
   const interrupted = new AbortController()
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(name, () => interrupted.abort(new Fault("cli/interrupted", `stopped by ${name}`)))
+    // the listener stays: ora and execa end the process at a signal that nobody else listens to
+    process.on(name, () => {
+      if (interrupted.signal.aborted) process.exit(130)
+      interrupted.abort(new Fault("cli/interrupted", `stopped by ${name}`))
+    })
   }
   const environment = process.env
   return {

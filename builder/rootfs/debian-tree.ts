@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { readFile, writeFile } from "node:fs/promises"
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { Fault } from "../../contract/fault.ts"
@@ -28,6 +28,9 @@ export interface DebianRequest {
   readonly purpose: string
 }
 
+/** mmdebstrap starts apt, dpkg-deb and tar: in a process namespace they all end when it does. */
+const OWN_PROCESSES = ["unshare", "--fork", "--pid", "--kill-child", "--mount-proc", "--"] as const
+
 /** Asks Debian's archive for the packages and leaves `tree.tar` and `tree.json` in `dir`. */
 export async function makeDebianTree(
   request: DebianRequest,
@@ -39,10 +42,14 @@ export async function makeDebianTree(
   }
   const tar = join(dir, "tree.tar")
   const sums = join(dir, "packages.sha256")
+  const temporary = join(dir, "tmp")
+  await mkdir(temporary)
   await run({
     ...runner,
     purpose: request.purpose,
+    env: { TMPDIR: temporary },
     command: [
+      ...OWN_PROCESSES,
       "mmdebstrap",
       "--variant=extract",
       '--aptopt=APT::Install-Recommends "false"',
@@ -52,6 +59,7 @@ export async function makeDebianTree(
       tar,
     ],
   })
+  await rm(temporary, { recursive: true })
   const record = { tarSha256: await hashFile(tar), packages: parsePackages(await readFile(sums, "utf8")) }
   await writeFile(join(dir, "tree.json"), `${JSON.stringify(record, null, 1)}\n`)
 }

@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { quoteCommand, run } from "../../builder/run.ts"
 import { openFolder } from "./project-folder.ts"
 
@@ -31,7 +32,7 @@ describe("run", () => {
     } as const
     await expect(run(request)).rejects.toMatchObject({
       code: "build/command-failed",
-      message: expect.stringMatching(/^the root file system: sh failed .*\n {4}86\n[\s\S]* {4}100$/),
+      message: expect.stringMatching(/^the root file system: sh ended with code 3\n {4}86\n[\s\S]* {4}100$/),
       hint: `the whole output is in ${join(folder.dir, "log")}`,
     })
   })
@@ -60,6 +61,18 @@ describe("run", () => {
       signal,
     } as const
     await expect(run(request)).rejects.toMatchObject({ name: "TimeoutError" })
+  })
+
+  it("ends the command when the build itself is killed", async () => {
+    using folder = openFolder()
+    const file = join(folder.dir, "pid")
+    const script = join(import.meta.dirname, "run-forever.ts")
+    const builder = spawn(process.execPath, [script, file], { stdio: "inherit" })
+    await vi.waitFor(() => expect(readFileSync(file, "utf8")).toMatch(/^\d+\n$/), { timeout: 20_000 })
+    const pid = readFileSync(file, "utf8").trim()
+    expect(existsSync(`/proc/${pid}`)).toBe(true)
+    builder.kill("SIGKILL")
+    await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), { timeout: 20_000 })
   })
 
   it("quotes a command so that a shell reads the same words back", async () => {
