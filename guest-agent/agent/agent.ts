@@ -2,11 +2,12 @@
 
 import { GUEST_FILES, VIRTIO_PORTS } from "../../contract/wire.ts"
 import { isControlStart, serveControl } from "./control-server.ts"
-import { listenForEnvelopes } from "./envelope-intake.ts"
 import { openSpool } from "./envelope-spool.ts"
+import { findCaller } from "./find-caller.ts"
 import { healthReader, readFirewall } from "./health.ts"
 import { applyIdentity, parseIdentity } from "./identity.ts"
 import { servePort } from "./port-sessions.ts"
+import { listenForProxy } from "./proxy-intake.ts"
 import { runProgram } from "./run.ts"
 import { startSshSession } from "./ssh-session.ts"
 import { serveUplink } from "./uplink-client.ts"
@@ -22,7 +23,7 @@ export interface AgentContext {
 export async function runAgent({ nowMs, log, signal }: AgentContext): Promise<void> {
   const control = serveControlPort({ nowMs, log, signal })
   const spool = await openSpool(`${GUEST_FILES.dir}/spool`, log)
-  const intake = await listenForEnvelopes(GUEST_FILES.envelopes, spool.append, log)
+  const intake = await listenForProxy(GUEST_FILES.envelopes, { append: spool.append, findCaller, log })
   const uplink = openPort(VIRTIO_PORTS.uplink).then((port) =>
     servePort(
       port,

@@ -2,13 +2,14 @@
 
 import { createServer, type Socket } from "node:net"
 import type { TLSSocket } from "node:tls"
+import { reasonOf } from "../../contract/fault.ts"
 import type { Envelope } from "../../contract/uplink.ts"
 import { CAPTURE_PORTS, GUEST_FILES } from "../../contract/wire.ts"
+import { startAgentClient } from "./agent-client.ts"
 import { createAuthority, writeTrust } from "./authority.ts"
 import { askForTunnel } from "./connect-tunnel.ts"
 import type { Connection } from "./connection.ts"
 import { serveDns } from "./dns-server.ts"
-import { startEnvelopeClient } from "./envelope-client.ts"
 import type { ExchangeContext } from "./exchange.ts"
 import { startGateway } from "./gateway.ts"
 import { createHttpFront } from "./http-front.ts"
@@ -27,8 +28,8 @@ export async function runCapture({ nowMs, log, signal }: CaptureContext): Promis
   const gateway = startGateway(log, signal)
   const names = createSyntheticNames()
   const authority = createAuthority(nowMs)
-  const report = startEnvelopeClient(GUEST_FILES.envelopes, log)
-  const context: ExchangeContext = { gateway, report, nowMs, log }
+  const agent = startAgentClient(GUEST_FILES.envelopes, log)
+  const context: ExchangeContext = { gateway, report: agent.report, nowMs, log }
   const front = createHttpFront(context)
 
   const takeTls = (connection: Connection, name: string): void => {
@@ -44,19 +45,25 @@ export async function runCapture({ nowMs, log, signal }: CaptureContext): Promis
     takeTls({ ...connection, serverName: host }, host)
   }
 
+  const plain = (socket: Socket, via: Envelope["via"]): Looked => {
+    const client = lookUp(socket, log)
+    const caller = client.then((found) => (found ? agent.findCaller(found.inode, found.uid) : null))
+    return { client, connection: { via, scheme: "http", serverName: null, caller, socket } }
+  }
   await writeTrust(authority)
   await serveDns(names, log)
   await listen(CAPTURE_PORTS.https, async (socket) => {
-    const client = await lookUp(socket, log)
-    const address = client?.address ?? "invalid"
-    takeTls(plain(socket, "redirect"), names.nameOf(address) ?? address)
+    const { client, connection } = plain(socket, "redirect")
+    const address = (await client)?.address ?? "invalid"
+    takeTls(connection, names.nameOf(address) ?? address)
   })
-  await listen(CAPTURE_PORTS.http, (socket) => front.accept(socket, plain(socket, "redirect")))
-  await listen(CAPTURE_PORTS.explicit, (socket) => front.accept(socket, plain(socket, "explicit")))
+  await listen(CAPTURE_PORTS.http, (socket) => front.accept(socket, plain(socket, "redirect").connection))
+  await listen(CAPTURE_PORTS.explicit, (socket) => front.accept(socket, plain(socket, "explicit").connection))
 }
 
-function plain(socket: Socket, via: Envelope["via"]): Connection {
-  return { via, scheme: "http", serverName: null, caller: Promise.resolve(null), socket }
+interface Looked {
+  readonly client: Promise<ClientSocket | null>
+  readonly connection: Connection
 }
 
 async function lookUp(socket: Socket, log: (line: string) => void): Promise<ClientSocket | null> {
@@ -65,7 +72,7 @@ async function lookUp(socket: Socket, log: (line: string) => void): Promise<Clie
   try {
     return await findClientSocket(remoteAddress, remotePort)
   } catch (thrown) {
-    log(`the client's socket cannot be looked up: ${thrown}`)
+    log(`the client's socket cannot be looked up: ${reasonOf(thrown)}`)
     return null
   }
 }

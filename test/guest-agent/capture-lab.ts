@@ -8,7 +8,8 @@ import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Envelope } from "../../contract/uplink.ts"
 import { GATEWAY, GUEST_USERS } from "../../contract/wire.ts"
-import { listenForEnvelopes } from "../../guest-agent/agent/envelope-intake.ts"
+import { findCaller } from "../../guest-agent/agent/find-caller.ts"
+import { listenForProxy } from "../../guest-agent/agent/proxy-intake.ts"
 import { GatewayStandIn } from "./gateway-stand-in.ts"
 import { bundleGuestProgram, GuestLab, projectDir } from "./guest-lab.ts"
 import type { ProbeEvent, ProbeSpec } from "./probe-client.ts"
@@ -39,11 +40,11 @@ export async function openCaptureLab(): Promise<CaptureLab> {
   const host = new GatewayStandIn(join(lab.dir, "gateway.sock"))
   const envelopes: Envelope[] = []
   await host.start()
-  const intake = await listenForEnvelopes(
-    join(lab.dir, "run", "envelopes.sock"),
-    async (batch) => void envelopes.push(...batch),
-    (line) => process.stderr.write(`${line}\n`),
-  )
+  const intake = await listenForProxy(join(lab.dir, "run", "envelopes.sock"), {
+    append: async (batch) => void envelopes.push(...batch),
+    findCaller,
+    log: (line) => process.stderr.write(`${line}\n`),
+  })
   await startRelay(lab)
   copyFileSync(join(projectDir, "test/guest-agent/probe-client.ts"), join(lab.dir, "probe-client.ts"))
   await startCapture(lab)

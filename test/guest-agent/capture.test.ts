@@ -43,8 +43,10 @@ describe("the capture proxy", () => {
     })
     expect(seen?.headers["stereo-sni"]).toBe(sni)
     expect((await seen?.body)?.toString()).toBe("question")
+    expect(seen?.headers["stereo-process"]).toMatch(/^\d+ \/\S*node$/)
     expect(await rig.envelopeOf(claim(seen))).toMatchObject({
       outcome: "complete",
+      process: { pid: expect.any(Number), executable: expect.stringMatching(/node$/) },
       via: "proxy" in spec ? "explicit" : "redirect",
       authority: NAME,
       status: 200,
