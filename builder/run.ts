@@ -6,6 +6,8 @@ import { Fault } from "../contract/fault.ts"
 
 export interface RunRequest {
   readonly command: readonly [program: string, ...args: string[]]
+  /** The sandbox around it: a command that takes this one as its last arguments. */
+  readonly within?: readonly string[]
   /** What the command is for, as the subject of an error: "the root file system". */
   readonly purpose: string
   readonly cwd?: string
@@ -23,11 +25,12 @@ const DIE_WITH_PARENT = ["--pdeathsig", "KILL"]
 /** Runs a command to its end and gives its standard output; a failure shows the last lines it printed. */
 export async function run(request: RunRequest): Promise<string> {
   const [program] = request.command
+  const words = [...(request.within ?? []), ...request.command]
   const variables = Object.entries(request.env ?? {}).map(
     ([name, value]) => `${name}=${quoteCommand([value])} `,
   )
-  await appendFile(request.logFile, `$ ${variables.join("")}${quoteCommand(request.command)}\n`)
-  const result = await execa("setpriv", [...DIE_WITH_PARENT, "--", ...request.command], {
+  await appendFile(request.logFile, `$ ${variables.join("")}${quoteCommand(words)}\n`)
+  const result = await execa("setpriv", [...DIE_WITH_PARENT, "--", ...words], {
     ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
     env: { ...request.env },
     all: true,
@@ -39,9 +42,10 @@ export async function run(request: RunRequest): Promise<string> {
   await appendFile(request.logFile, `${result.all}\n`)
   if (!result.failed) return result.stdout
   request.signal.throwIfAborted()
-  if (result.exitCode === 127) {
-    throw new Fault("build/command-missing", `${request.purpose}: ${program} is not installed`, {
-      hint: `apt-get install ${program}`,
+  const missing = /failed to execute (\S+): No such file/.exec(result.all ?? "")?.[1]
+  if (result.exitCode === 127 && missing) {
+    throw new Fault("build/command-missing", `${request.purpose}: ${missing} is not installed`, {
+      hint: "`stereo doctor` says which package has it",
       cause: result,
     })
   }

@@ -6,8 +6,7 @@ import type { Home } from "../contract/home.ts"
 import { currentToolsTree, toolsSandboxArgs } from "../contract/tools-tree.ts"
 import { type RunRequest, run } from "./run.ts"
 
-export interface ToolsRequest extends Omit<RunRequest, "command" | "cwd" | "env"> {
-  readonly command: readonly string[]
+export interface ToolsRequest extends Omit<RunRequest, "cwd" | "env" | "within"> {
   /** The one folder of the host that the program sees and may write, as /work. */
   readonly workDir: string
   /** Host files that it may read, each as /in/NAME. */
@@ -20,11 +19,10 @@ export function runTool(treeDir: string, request: ToolsRequest): Promise<string>
   const binds = Object.entries(inputs ?? {}).flatMap(([name, path]) => ["--ro-bind", path, `/in/${name}`])
   return run({
     ...rest,
-    command: [
-      "bwrap",
-      ...toolsSandboxArgs(treeDir),
+    command,
+    within: [
+      ...["bwrap", ...toolsSandboxArgs(treeDir)],
       ...["--bind", workDir, "/work", "--chdir", "/work", ...binds, "--"],
-      ...command,
     ],
   })
 }

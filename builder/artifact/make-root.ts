@@ -32,8 +32,11 @@ const CLUSTER_BYTES = 65536
 export async function makeRoot(request: RootRequest): Promise<void> {
   const { dir } = request
   const image = join(dir, "root.verity")
-  const tool = (purpose: string, command: readonly string[], inputs: Record<string, string> = {}) =>
-    runTool(request.toolsDir, { ...request, purpose, workDir: dir, inputs, command })
+  const tool = (
+    purpose: string,
+    command: readonly [string, ...string[]],
+    inputs: Record<string, string> = {},
+  ) => runTool(request.toolsDir, { ...request, purpose, workDir: dir, inputs, command })
   await tool(
     "the erofs root",
     [
@@ -54,7 +57,8 @@ export async function makeRoot(request: RootRequest): Promise<void> {
   if (dataBlocks * BLOCK_BYTES !== sizeBytes) await truncate(image, dataBlocks * BLOCK_BYTES)
   const salt = createHash("sha256").update(`stereo verity salt ${request.tarSha256}`).digest("hex")
   const printed = await tool("the dm-verity tree", [
-    ...["veritysetup", "format", "--no-superblock", "--format=1", "--hash=sha256", `--salt=${salt}`],
+    "veritysetup",
+    ...["format", "--no-superblock", "--format=1", "--hash=sha256", `--salt=${salt}`],
     ...[
       `--data-block-size=${BLOCK_BYTES}`,
       `--hash-block-size=${BLOCK_BYTES}`,

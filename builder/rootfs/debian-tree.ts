@@ -29,7 +29,7 @@ export interface DebianRequest {
 }
 
 /** mmdebstrap starts apt, dpkg-deb and tar: in a process namespace they all end when it does. */
-const OWN_PROCESSES = ["unshare", "--fork", "--pid", "--kill-child", "--mount-proc", "--"] as const
+const OWN_PROCESSES = ["unshare", "--fork", "--pid", "--kill-child", "--mount-proc", "--"]
 
 /** Asks Debian's archive for the packages and leaves `tree.tar` and `tree.json` in `dir`. */
 export async function makeDebianTree(
@@ -48,8 +48,8 @@ export async function makeDebianTree(
     ...runner,
     purpose: request.purpose,
     env: { TMPDIR: temporary },
+    within: OWN_PROCESSES,
     command: [
-      ...OWN_PROCESSES,
       "mmdebstrap",
       "--variant=extract",
       '--aptopt=APT::Install-Recommends "false"',

@@ -67,7 +67,8 @@ function verify(folder: TestFolder, record: RootRecord): Promise<string> {
     purpose: "checking the disk",
     workDir: folder.dir,
     command: [
-      ...["veritysetup", "verify", "--no-superblock", "--format=1", "--hash=sha256", `--salt=${record.salt}`],
+      "veritysetup",
+      ...["verify", "--no-superblock", "--format=1", "--hash=sha256", `--salt=${record.salt}`],
       ...[`--data-blocks=${record.dataBlocks}`, `--hash-offset=${record.dataBlocks * 4096}`],
       ...["root.verity", "root.verity", record.rootHash],
     ],

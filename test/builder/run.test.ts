@@ -47,7 +47,7 @@ describe("run", () => {
     } as const
     await expect(run(request)).rejects.toMatchObject({
       code: "build/command-missing",
-      hint: "apt-get install stereo-no-such-program",
+      message: "a test: stereo-no-such-program is not installed",
     })
   })
 
