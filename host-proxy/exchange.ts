@@ -55,7 +55,7 @@ export interface ExchangeOpening {
 
 /** What policy and provider said of an exchange, before any byte of an answer. */
 export interface ExchangeRouting {
-  /** The verdict's rule. */
+  /** The verdict's rule, or what went wrong later. */
   readonly rule: string
   readonly reason: string | null
   readonly provider: string | null

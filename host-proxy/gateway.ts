@@ -61,7 +61,7 @@ export async function refuseCall(
   refusal: Refusal,
 ): Promise<ExchangeRow> {
   const body = renderRefusal(refusal, exchange.id)
-  exchange.route({ rule: refusal.rule, reason: refusal.reason, provider: null, api: null })
+  exchange.route({ rule: refusal.rule, reason: refusal.reason })
   exchange.answer({ status: refusal.status, headers: [], firstByteAtMs: gateway.now() })
   exchange.response.append(body)
   const failed = refusal.rule.startsWith("upstream/")

@@ -24,7 +24,7 @@ export interface Relay {
 
 export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
   const { gateway, guest, exchange, route } = relay
-  exchange.route({ rule: route.rule, reason: null, provider: route.provider, api: route.api })
+  exchange.route({ rule: route.rule, provider: route.provider, api: route.api })
   let answer: UpstreamAnswer
   try {
     const body = guest.hasBody ? recordUpload(guest, exchange) : null
@@ -33,8 +33,8 @@ export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
     if (guest.signal.aborted) return seal(relay, departure(relay), null)
     return relay.refuse(gateway, guest, exchange, refusalFor(thrown, route))
   }
-  exchange.answer({ status: answer.status, headers: answer.headers, firstByteAtMs: gateway.now() })
   try {
+    exchange.answer({ status: answer.status, headers: answer.headers, firstByteAtMs: gateway.now() })
     return await passDown(relay, answer)
   } catch (thrown) {
     if (thrown instanceof BadHead) {

@@ -16,7 +16,8 @@ export interface OpenExchange {
   readonly id: string
   readonly request: BodySpool
   readonly response: BodySpool
-  route(routing: ExchangeRouting): void
+  /** What is left out stays as it was. */
+  route(routing: Pick<ExchangeRouting, "rule"> & Partial<ExchangeRouting>): void
   answer(head: AnswerHead): void
   /** Makes blobs and row durable; only then may the guest see the end of its answer. The first call decides. */
   seal(end: ExchangeEnd): Promise<ExchangeRow>
@@ -38,7 +39,7 @@ export async function openArchive(dir: string, nowMs: number, log: Log): Promise
   const database = openForWriting(join(dir, "archive.db"))
   const recovery = { database, blobsDir, spoolDir, nowMs, log }
   const recovered = await recoverSpool(recovery)
-  const store: Store = { database, blobsDir, spoolDir, unsealed: new Set() }
+  const store: Store = { database, blobsDir, spoolDir, unsealed: new Set(), resealing: null }
   return {
     database,
     blobsDir,
@@ -63,12 +64,23 @@ interface Store {
   readonly spoolDir: string
   /** Exchanges whose sealing failed; nothing new begins before they are durable. */
   readonly unsealed: Set<string>
+  /** Under way for whoever wants to begin. */
+  resealing: Promise<void> | null
 }
 
 async function resealFailed(store: Store, recovery: Recovery): Promise<void> {
   if (store.unsealed.size === 0) return
-  await recoverSpool(recovery, store.unsealed)
-  store.unsealed.clear()
+  store.resealing ??= reseal(store, recovery).finally(() => {
+    store.resealing = null
+  })
+  await store.resealing
+}
+
+async function reseal(store: Store, recovery: Recovery): Promise<void> {
+  for (const id of store.unsealed) {
+    await recoverSpool(recovery, [id])
+    store.unsealed.delete(id)
+  }
 }
 
 async function beginExchange(store: Store, opening: ExchangeOpening): Promise<OpenExchange> {
@@ -87,7 +99,7 @@ async function beginExchange(store: Store, opening: ExchangeOpening): Promise<Op
     id: opening.id,
     request,
     response,
-    route: (routing) => update({ routing }),
+    route: (routing) => update({ routing: { ...(head.routing ?? UNROUTED), ...routing } }),
     answer: (answer) => update({ answer: { ...answer, headers: maskHeaders(answer.headers) } }),
     seal(end) {
       sealed ??= sealExchange(store, { head, paths, request, response }, end)
@@ -95,6 +107,8 @@ async function beginExchange(store: Store, opening: ExchangeOpening): Promise<Op
     },
   }
 }
+
+const UNROUTED = { reason: null, provider: null, api: null }
 
 interface Unsealed {
   readonly head: SpoolHead

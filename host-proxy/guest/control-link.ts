@@ -30,6 +30,8 @@ const RETRY_MS = 150
 /** A guest may take long to boot; what was sent meanwhile waits in the port. */
 const FIRST_ANSWER_MS = 20_000
 const ANSWER_MS = 20_000
+/** A guest may be stopped for a snapshot or starved; its streams must not die of that. */
+const ALIVE_MS = 180_000
 const PING_EVERY_MS = 5_000
 
 export function openControlLink(options: ControlOptions): ControlLink {
@@ -110,7 +112,6 @@ async function serveOnce(options: ControlOptions, state: LinkState, ended: Abort
   session.on("error", (failure) => options.log(`control: ${failure.message}`))
   const closed = new AbortController()
   session.once("close", () => closed.abort(new Error("the guest closed the control wire")))
-  session.once("goaway", () => session.destroy())
   const signal = AbortSignal.any([ended, closed.signal])
   try {
     await greetGuest(session, options, state, signal)
@@ -171,7 +172,7 @@ async function keepAlive(
   let firewall = true
   for (;;) {
     await delay(PING_EVERY_MS, null, { signal })
-    const health = await readHealth(session, ANSWER_MS, signal)
+    const health = await readHealth(session, ALIVE_MS, signal)
     if (!health.identified) throw new Error("the guest agent has restarted and lost its identity")
     if (firewall && !health.firewall) options.onFirewallGone()
     firewall = health.firewall

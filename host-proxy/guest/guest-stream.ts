@@ -59,9 +59,13 @@ export class GuestStream {
     if (!this.#stream.write(chunk)) await once(this.#stream, "drain", { signal: this.#gone.signal })
   }
 
+  /** Ends the answer in good order. The rest of an upload that nobody waits for is told to stop. */
   end(last?: Buffer): void {
-    if (last) this.#stream.end(last)
-    else this.#stream.end()
+    this.#stream.once("finish", () => {
+      if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    })
+    this.#stream.end(last)
+    this.#stream.resume()
   }
 
   /**
@@ -72,7 +76,7 @@ export class GuestStream {
     this.#stream.destroy(new Error("cut: the answer did not come to its end"))
   }
 
-  /** The whole answer of stereo's own; the rest of an upload is not waited for. */
+  /** The whole answer of stereo's own. */
   refuse(status: number, rule: string, body: Buffer): void {
     if (this.#gone.signal.aborted || this.#stream.headersSent) {
       this.cut()
@@ -80,11 +84,7 @@ export class GuestStream {
     }
     const headers = ["content-type", "application/json", "content-length", String(body.length)]
     this.#stream.respond([":status", String(status), ...headers, VERDICT_HEADER, rule])
-    this.#stream.end(body)
-    this.#stream.resume()
-    this.#stream.once("finish", () => {
-      if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR)
-    })
+    this.end(body)
   }
 }
 

@@ -1,5 +1,7 @@
 import { once } from "node:events"
+import { readdirSync } from "node:fs"
 import { type AddressInfo, createServer, type Socket } from "node:net"
+import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { eventually, messagesCall, openLab } from "./lab.ts"
 
@@ -105,5 +107,19 @@ describe("a hostile or broken upstream", () => {
     expect(answer.status).toBe(502)
     expect(answer.headers["stereo-verdict"]).toBe("upstream/bad-head")
     expect(row).toMatchObject({ outcome: "upstream-failed", status: 502 })
+  })
+
+  it("that answers in the middle of an upload is heard, and the upload ends", async () => {
+    await using upstream = await openRawUpstream((socket) => {
+      socket.resume()
+      socket.end("HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno")
+    })
+    await using lab = await openLab({ files: { upstream: upstream.url } })
+    const answer = await lab.guest.send({ ...messagesCall(), body: Buffer.alloc(5 * 1024 * 1024, 97) })
+    expect([413, 502]).toContain(answer.status)
+    const row = await eventually(async () => (await lab.rows())[0] ?? null)
+    expect(row.provider).toBe("anthropic")
+    expect(row.request_bytes).toBeLessThan(5 * 1024 * 1024)
+    expect(readdirSync(join(lab.files.home.archive, "spool"))).toEqual([])
   })
 })
