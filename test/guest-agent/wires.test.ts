@@ -15,10 +15,9 @@ import { waitFor } from "./capture-lab.ts"
 
 /** A virtio-serial port as the driver shows it: end of file while closed, writes that wait for the host's side. */
 class FakePort implements BytePort {
-  readonly #toGuest: Buffer[] = []
+  /** Null stands for an end of file. */
+  readonly #toGuest: (Buffer | null)[] = []
   #host: Duplex | null = null
-  /** Closed since the last read, whatever came after. */
-  #ended = false
   #changed = Promise.withResolvers<void>()
 
   /** The host's side opens; the stream that it holds. */
@@ -39,18 +38,15 @@ class FakePort implements BytePort {
   close(): void {
     this.#host?.destroy()
     this.#host = null
-    this.#ended = true
+    this.#toGuest.push(null)
     this.#wake()
   }
 
   readonly read = async (): Promise<Buffer | null> => {
     for (;;) {
       const chunk = this.#toGuest.shift()
-      if (chunk) return chunk
-      if (this.#ended || !this.#host) {
-        this.#ended = false
-        return null
-      }
+      if (chunk !== undefined) return chunk
+      if (!this.#host) return null
       await this.#changed.promise
     }
   }
