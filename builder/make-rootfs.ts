@@ -37,6 +37,7 @@ async function debianStage(
   const dir = await stages.stage({
     name: `rootfs-${part}`,
     title: `rootfs: ${purpose}`,
+    fromOutside: true,
     inputs: { suite, packages, recipe: plan.recipes.rootfs },
     make: (work) => makeDebianTree({ suite, packages, purpose }, work, stages.runner),
   })

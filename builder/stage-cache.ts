@@ -19,6 +19,8 @@ export interface StageRequest {
   /** The folder of all entries of this stage. */
   readonly stageDir: string
   readonly key: string
+  /** Make it again although it is there; the old result goes when the new one is whole. */
+  readonly again?: boolean
   /** Fills an empty folder; when it throws, the folder goes. */
   readonly make: (dir: string) => Promise<void>
 }
@@ -26,7 +28,7 @@ export interface StageRequest {
 /** Gives the entry of `key`, made now if it is not there. */
 export async function cachedStage(request: StageRequest): Promise<StageResult> {
   const dir = join(request.stageDir, request.key)
-  if (await isDirectory(dir)) {
+  if (!request.again && (await isDirectory(dir))) {
     await markUsed(dir)
     return { dir, cached: true }
   }
@@ -37,6 +39,7 @@ export async function cachedStage(request: StageRequest): Promise<StageResult> {
     await request.make(work)
     await chmod(work, 0o755)
     await markUsed(work)
+    await rm(dir, REMOVE)
     await rename(work, dir)
     await removeOldest(request.stageDir)
   } catch (thrown) {

@@ -16,6 +16,8 @@ export interface BuildContext {
   readonly home: Home
   readonly progress: Progress
   readonly signal: AbortSignal
+  /** Ask Debian again instead of taking what an earlier build got. */
+  readonly fresh?: boolean
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
@@ -33,6 +35,8 @@ export interface StageCall {
   readonly inputs: unknown
   /** Fills an empty folder. */
   readonly make: (dir: string) => Promise<void>
+  /** The result comes from outside and may be another today. */
+  readonly fromOutside?: boolean
   /** The folder of all results, by default one of the cache. */
   readonly stageDir?: string
 }
@@ -62,10 +66,18 @@ export async function openStages(context: BuildContext, name: string): Promise<S
   return {
     rows,
     runner: { logFile, signal: context.signal },
-    stage: ({ name: stage, title, inputs, make, stageDir = join(context.home.cache, stage) }) =>
+    stage: ({
+      name: stage,
+      title,
+      inputs,
+      make,
+      fromOutside = false,
+      stageDir = join(context.home.cache, stage),
+    }) =>
       timed(stage, () =>
         context.progress.step(title, async (note) => {
-          const { dir, cached } = await cachedStage({ stageDir, key: stageKey(inputs), make })
+          const again = fromOutside && context.fresh === true
+          const { dir, cached } = await cachedStage({ stageDir, key: stageKey(inputs), again, make })
           if (cached) note("cached")
           return { result: dir, cached }
         }),

@@ -9,11 +9,13 @@ export function addBuildCommand(program: Command, context: CliContext): void {
     .command("build")
     .description("build an image: what did not change since the last build comes from the cache")
     .argument("<image>", "a folder of images/ with an image.toml")
+    .option("--fresh", "ask Debian for its newest packages instead of using those of an earlier build")
     .option("--json", "print the report as JSON")
     .addHelpText("after", "\nExample:\n  $ stereo build coder")
-    .action(async (image: string, options: { json?: boolean }) => {
+    .action(async (image: string, options: { json?: boolean; fresh?: boolean }) => {
       const { home, progress, signal, now, projectDir } = context
-      const report = await buildImage(projectDir, image, { home, progress, signal, now })
+      const fresh = options.fresh === true
+      const report = await buildImage(projectDir, image, { home, progress, signal, now, fresh })
       context.print(options.json ? `${JSON.stringify(toJson(report), null, 2)}\n` : describe(report))
     })
 }

@@ -47,7 +47,8 @@ export async function makeDebianTree(
   await run({
     ...runner,
     purpose: request.purpose,
-    env: { TMPDIR: temporary },
+    // times of files that the build itself makes; the same packages then give the same archive
+    env: { TMPDIR: temporary, SOURCE_DATE_EPOCH: "0" },
     within: OWN_PROCESSES,
     command: [
       "mmdebstrap",

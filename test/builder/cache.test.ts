@@ -37,6 +37,18 @@ describe("cachedStage", () => {
     expect(made.cached).toBe(false)
   })
 
+  it("makes a result again when asked, and keeps the old one when that fails", async () => {
+    using folder = openFolder()
+    const stage = { stageDir: folder.dir, key: KEY }
+    const write = (text: string) => async (dir: string) => writeFileSync(join(dir, "result"), text)
+    const { dir } = await cachedStage({ ...stage, make: write("old") })
+    const broken = () => Promise.reject(new Error("the archive does not answer"))
+    await expect(cachedStage({ ...stage, again: true, make: broken })).rejects.toThrow("does not answer")
+    expect(readFileSync(join(dir, "result"), "utf8")).toBe("old")
+    await cachedStage({ ...stage, again: true, make: write("new") })
+    expect(readFileSync(join(dir, "result"), "utf8")).toBe("new")
+  })
+
   it("removes what a killed build left half done", async () => {
     using folder = openFolder({ ".making-dead/half": "h" })
     await cachedStage({ stageDir: folder.dir, key: KEY, make: async () => undefined })
