@@ -113,6 +113,8 @@ async function attempt(
       body.release()
     })
     body.detach()
+    // an answer that came before the upload's end: the rest is not wanted
+    if (!stream.writableEnded) stream.destroy(new DOMException("the answer is complete", "AbortError"))
     const lost = relayed.outcome === "gateway-aborted" && relayed.status === null
     const again = SAFE_METHODS.has(incoming.method ?? "") || isUntouched(stream, session, sentAtMs)
     if (!lost || !again || count === MAX_ATTEMPTS || !body.isKept()) return relayed
