@@ -1,7 +1,7 @@
 /** `stereo build IMAGE`: makes an image, or the part of it that changed. */
 
 import type { Command } from "commander"
-import { type BuildReport, buildImage } from "../builder/build.ts"
+import type { BuildReport } from "../builder/build.ts"
 import type { CliContext } from "./context.ts"
 
 export function addBuildCommand(program: Command, context: CliContext): void {
@@ -15,6 +15,7 @@ export function addBuildCommand(program: Command, context: CliContext): void {
     .action(async (image: string, options: { json?: boolean; fresh?: boolean }) => {
       const { home, progress, signal, now, projectDir } = context
       const fresh = options.fresh === true
+      const { buildImage } = await import("../builder/build.ts")
       const report = await buildImage(projectDir, image, { home, progress, signal, now, fresh })
       context.print(options.json ? `${JSON.stringify(toJson(report), null, 2)}\n` : describe(report))
     })

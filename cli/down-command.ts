@@ -2,9 +2,6 @@
 
 import { type Command, InvalidArgumentError } from "commander"
 import { reasonOf } from "../contract/fault.ts"
-import { readRecord } from "../machine/record-store.ts"
-import { stopMachine } from "../machine/stop.ts"
-import { sweepMachines } from "../machine/sweep.ts"
 import type { CliContext } from "./context.ts"
 import { ensureHost } from "./ensure-host.ts"
 
@@ -20,6 +17,9 @@ export function addDownCommand(program: Command, context: CliContext): void {
 
 async function down(context: CliContext, machines: readonly string[], seconds: number): Promise<void> {
   const { home, now, progress, signal } = context
+  const { readRecord } = await import("../machine/record-store.ts")
+  const { stopMachine } = await import("../machine/stop.ts")
+  const { sweepMachines } = await import("../machine/sweep.ts")
   await sweepMachines(home, now())
   const unasked: string[] = []
   // without the service no guest can be asked; it is ended all the same
@@ -30,10 +30,10 @@ async function down(context: CliContext, machines: readonly string[], seconds: n
   })
   for (const machine of machines) {
     const record = await readRecord(home, machine)
-    await progress.step(`Stop ${machine}`, async (note) => {
-      const report = await stopMachine({ home, record, host, timeoutMs: seconds * 1000, signal })
-      note([report.how, ...unasked, ...report.remarks].join("; "))
-    })
+    const { how, remarks } = await progress.step(`Stop ${machine}`, () =>
+      stopMachine({ home, record, host, timeoutMs: seconds * 1000, signal }),
+    )
+    context.print(`${machine}: ${[how, ...unasked, ...remarks].join("; ")}\n`)
   }
 }
 

@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { Fault } from "../contract/fault.ts"
-import { type HostClient, openHostClient } from "../machine/host-client.ts"
+import type { HostClient } from "../machine/host-client.ts"
 import { printable, readTailText } from "../machine/read-tail-text.ts"
 import type { CliContext } from "./context.ts"
 
@@ -24,6 +24,7 @@ export async function ensureHost(context: CliContext): Promise<HostClient> {
 
 /** The host service if it answers; null if it does not run. */
 export async function findHost(context: CliContext): Promise<HostClient | null> {
+  const { openHostClient } = await import("../machine/host-client.ts")
   const host = openHostClient(context.home.hostSocket)
   if (await answers(host, context.signal)) return host
   host[Symbol.dispose]()
@@ -42,6 +43,7 @@ async function answers(host: HostClient, signal: AbortSignal): Promise<boolean> 
 }
 
 async function startHost(context: CliContext): Promise<HostClient> {
+  const { openHostClient } = await import("../machine/host-client.ts")
   const child = spawnHost(context)
   const host = openHostClient(context.home.hostSocket)
   const deadlineMs = context.now() + DEADLINE_MS

@@ -4,7 +4,6 @@ import { type Command, Option } from "commander"
 import { Fault } from "../contract/fault.ts"
 import type { MachineRecord } from "../contract/machine-record.ts"
 import { isAlive } from "../machine/process-ref.ts"
-import { readRecord } from "../machine/record-store.ts"
 import { openCommandStreams } from "./command-streams.ts"
 import type { CliContext } from "./context.ts"
 import { ensureHost } from "./ensure-host.ts"
@@ -43,6 +42,7 @@ async function exec(context: CliContext, machine: string, command: string[], opt
   const { home, signal, exitWith } = context
   // whatever goes wrong before the command's own code is known
   exitWith(125)
+  const { readRecord } = await import("../machine/record-store.ts")
   const record = await readRecord(home, machine)
   refuseStopped(record)
   using host = await ensureHost(context)

@@ -1,16 +1,13 @@
 /** `stereo host`: runs the host service in the foreground, and ends one that runs. */
 
 import { existsSync } from "node:fs"
-import { connect } from "node:http2"
 import { createConnection } from "node:net"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import type { Command } from "commander"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Log } from "../host-proxy/exchange.ts"
-import { type Host, openHost } from "../host-proxy/open-host.ts"
-import { openHostClient } from "../machine/host-client.ts"
-import { sweepMachines } from "../machine/sweep.ts"
+import type { Host } from "../host-proxy/open-host.ts"
 import type { CliContext } from "./context.ts"
 import { printable } from "./printable.ts"
 
@@ -49,6 +46,7 @@ export function addHostCommand(program: Command, context: CliContext): void {
 
 async function showStatus(context: CliContext, asJson: boolean): Promise<void> {
   if (!existsSync(context.home.hostSocket)) throw notRunning(context.home.hostSocket)
+  const { openHostClient } = await import("../machine/host-client.ts")
   using client = openHostClient(context.home.hostSocket)
   const health = await client.health(context.signal)
   const served = health.machines.length === 0 ? "no machine" : health.machines.join(", ")
@@ -61,6 +59,7 @@ async function runHost(context: CliContext): Promise<void> {
   process.umask(0o077)
   const { home, now, signal } = context
   const log = (line: string) => context.print(`${new Date(now()).toISOString()} ${printable(line, 2000)}\n`)
+  const { openHost } = await import("../host-proxy/open-host.ts")
   await using host = await openHost({
     home,
     policiesDir: join(context.projectDir, "policies"),
@@ -81,6 +80,7 @@ async function runHost(context: CliContext): Promise<void> {
 
 /** Ends what outlived its owner, and lets go of machines whose QEMU has died. */
 async function sweepUntil(signal: AbortSignal, context: CliContext, host: Host, log: Log): Promise<void> {
+  const { sweepMachines } = await import("../machine/sweep.ts")
   while (!signal.aborted) {
     try {
       const { ended, removed } = await sweepMachines(context.home, context.now())
@@ -98,6 +98,7 @@ async function sweepUntil(signal: AbortSignal, context: CliContext, host: Host, 
 async function stopHost(context: CliContext): Promise<void> {
   const path = context.home.hostSocket
   if (!existsSync(path)) throw notRunning(path)
+  const { connect } = await import("node:http2")
   const session = connect("http://host", { createConnection: () => createConnection(path) })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   session.on("error", () => reject(notRunning(path)))

@@ -1,7 +1,7 @@
 /** `stereo images ls|show`: the finished images. */
 
 import type { Command } from "commander"
-import { listImages, readImage, type StoredImage } from "../builder/image-store.ts"
+import type { StoredImage } from "../builder/image-store.ts"
 import type { CliContext } from "./context.ts"
 import { printTable } from "./print-table.ts"
 
@@ -13,6 +13,7 @@ export function addImagesCommand(program: Command, context: CliContext): void {
     .option("--json", "print as JSON")
     .addHelpText("after", "\nExample:\n  $ stereo images ls")
     .action(async (options: { json?: boolean }) => {
+      const { listImages } = await import("../builder/image-store.ts")
       const stored = await listImages(context.home)
       context.print(options.json ? `${JSON.stringify(stored.map(toRow), null, 2)}\n` : renderList(stored))
     })
@@ -23,6 +24,7 @@ export function addImagesCommand(program: Command, context: CliContext): void {
     .option("--json", "print as JSON, packages included")
     .addHelpText("after", "\nExample:\n  $ stereo images show base")
     .action(async (reference: string, options: { json?: boolean }) => {
+      const { readImage } = await import("../builder/image-store.ts")
       const image = await readImage(context.home, reference)
       const document = { ...toRow(image), dir: image.dir, manifest: image.manifest }
       context.print(options.json ? `${JSON.stringify(document, null, 2)}\n` : renderImage(image))

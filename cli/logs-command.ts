@@ -2,8 +2,6 @@
 
 import type { Command } from "commander"
 import { machineLayout } from "../contract/home.ts"
-import { followLog } from "../machine/follow-log.ts"
-import { readRecord } from "../machine/record-store.ts"
 import type { CliContext } from "./context.ts"
 
 interface LogsOptions {
@@ -20,6 +18,8 @@ export function addLogsCommand(program: Command, context: CliContext): void {
     .option("--qemu", "what QEMU and its sandbox printed, with their command line")
     .addHelpText("after", "\nExample:\n  $ stereo logs demo -f")
     .action(async (machine: string, options: LogsOptions) => {
+      const { followLog } = await import("../machine/follow-log.ts")
+      const { readRecord } = await import("../machine/record-store.ts")
       const { name } = await readRecord(context.home, machine)
       const layout = machineLayout(context.home, name)
       const path = options.qemu ? layout.log : layout.console

@@ -2,8 +2,7 @@
 
 import type { Command } from "commander"
 import { isAlive } from "../machine/process-ref.ts"
-import { listMachines, type MachineFolder } from "../machine/record-store.ts"
-import { sweepMachines } from "../machine/sweep.ts"
+import type { MachineFolder } from "../machine/record-store.ts"
 import type { CliContext } from "./context.ts"
 import { printTable } from "./print-table.ts"
 
@@ -31,6 +30,8 @@ export function addLsCommand(program: Command, context: CliContext): void {
     .option("--json", "print as JSON")
     .addHelpText("after", "\nExample:\n  $ stereo ls --json")
     .action(async (options: { json?: boolean }) => {
+      const { listMachines } = await import("../machine/record-store.ts")
+      const { sweepMachines } = await import("../machine/sweep.ts")
       await sweepMachines(context.home, context.now())
       const rows = (await listMachines(context.home)).map(describe)
       context.print(options.json ? `${JSON.stringify(rows, null, 2)}\n` : render(rows, context.now()))

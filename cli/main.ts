@@ -3,7 +3,7 @@
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
 import { Command, CommanderError } from "commander"
-import { Fault, reasonOf } from "../contract/fault.ts"
+import { Fault } from "../contract/fault.ts"
 import { homeLayout } from "../contract/home.ts"
 import { addBuildCommand } from "./build-command.ts"
 import { addCompletionCommand } from "./completion-command.ts"
@@ -18,6 +18,7 @@ import { addLogsCommand } from "./logs-command.ts"
 import { addLsCommand } from "./ls-command.ts"
 import { addPlanCommand } from "./plan-command.ts"
 import { terminalProgress } from "./progress.ts"
+import { reportFailure } from "./report-failure.ts"
 import { addRmCommand } from "./rm-command.ts"
 import { addRunCommand } from "./run-command.ts"
 import { addSessionsCommand } from "./sessions-command.ts"
@@ -56,21 +57,11 @@ async function run(command: Command): Promise<void> {
   } catch (thrown) {
     if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? 0 : 64
     else {
-      const code = reportFailure(thrown)
+      const code = reportFailure(context, thrown)
       // a command may have chosen a code of its own
       process.exitCode ||= code
     }
   }
-}
-
-function reportFailure(thrown: unknown): number {
-  const fault = thrown instanceof Fault ? thrown : null
-  const code = fault?.code ?? "internal/unexpected"
-  process.stderr.write(`stereo: ${code}: ${reasonOf(thrown)}\n`)
-  if (fault?.hint) process.stderr.write(`  hint: ${fault.hint}\n`)
-  if (context.environment["STEREO_DEBUG"] && thrown instanceof Error)
-    process.stderr.write(`${thrown.stack}\n`)
-  return code === "cli/interrupted" ? 130 : 1
 }
 
 function readContext(): CliContext {

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander"
 import type { Plan, PlannedEntry } from "../builder/plan.ts"
-import { type ResolvedPlan, resolvePlan } from "../builder/resolve-plan.ts"
+import type { ResolvedPlan } from "../builder/resolve-plan.ts"
 import type { CliContext } from "./context.ts"
 
 export function addPlanCommand(program: Command, context: CliContext): void {
@@ -13,6 +13,7 @@ export function addPlanCommand(program: Command, context: CliContext): void {
     .option("--json", "print the whole plan as JSON")
     .addHelpText("after", "\nExample:\n  $ stereo plan coder --json | jq .kernel.options")
     .action(async (image: string, options: { json?: boolean }) => {
+      const { resolvePlan } = await import("../builder/resolve-plan.ts")
       const resolved = await resolvePlan(context.projectDir, image)
       const document = { sha256: resolved.sha256, ...resolved.plan }
       context.print(options.json ? `${JSON.stringify(document, null, 2)}\n` : describe(resolved))

@@ -1,8 +1,6 @@
 /** `stereo rm`: removes machines with their disks and logs. */
 
 import type { Command } from "commander"
-import { removeMachine } from "../machine/remove.ts"
-import { sweepMachines } from "../machine/sweep.ts"
 import type { CliContext } from "./context.ts"
 import { findHost } from "./ensure-host.ts"
 
@@ -15,6 +13,8 @@ export function addRmCommand(program: Command, context: CliContext): void {
     .addHelpText("after", "\nExample:\n  $ stereo rm -f demo")
     .action(async (machines: string[], options: { force?: boolean }) => {
       const { home, now } = context
+      const { removeMachine } = await import("../machine/remove.ts")
+      const { sweepMachines } = await import("../machine/sweep.ts")
       await sweepMachines(home, now())
       using host = await findHost(context)
       for (const name of machines) await removeMachine({ home, name, host, force: options.force === true })

@@ -1,8 +1,6 @@
 /** `stereo run`: one command in a machine of its own, which is gone afterwards. */
 
 import { type Command, Option } from "commander"
-import { removeMachine } from "../machine/remove.ts"
-import { sweepMachines } from "../machine/sweep.ts"
 import { openCommandStreams } from "./command-streams.ts"
 import type { CliContext } from "./context.ts"
 import { ensureHost } from "./ensure-host.ts"
@@ -43,6 +41,8 @@ async function run(context: CliContext, command: readonly string[], options: Run
   const { home, projectDir, progress, now, signal, exitWith } = context
   // whatever goes wrong before the command's own code is known
   exitWith(125)
+  const { removeMachine } = await import("../machine/remove.ts")
+  const { sweepMachines } = await import("../machine/sweep.ts")
   const { launchMachine } = await import("../machine/launch.ts")
   const { executeCommand } = await import("../machine/execute.ts")
   await sweepMachines(home, now())

@@ -5,8 +5,8 @@ import { join } from "node:path"
 import type { Command } from "commander"
 import { Fault } from "../contract/fault.ts"
 import { formatUsd } from "../host-proxy/cost/format-usd.ts"
-import { readSessionSteps, type SessionStep } from "../host-proxy/read-session-steps.ts"
-import { findSession, readSessions, type SessionSummary } from "../host-proxy/read-sessions.ts"
+import type { SessionStep } from "../host-proxy/read-session-steps.ts"
+import type { SessionSummary } from "../host-proxy/read-sessions.ts"
 import type { CliContext } from "./context.ts"
 import { openRecords, type Records } from "./open-records.ts"
 import { printTable } from "./print-table.ts"
@@ -42,6 +42,7 @@ export function addSessionsCommand(program: Command, context: CliContext): void 
 }
 
 async function listSessions(context: CliContext, json: boolean): Promise<void> {
+  const { readSessions } = await import("../host-proxy/read-sessions.ts")
   await using records = await openRecords(context)
   const sessions = records ? await readSessions(records.reader, records.ledger) : []
   if (json) return context.print(`${JSON.stringify(sessions.map(describeSession), null, 2)}\n`)
@@ -59,6 +60,8 @@ async function listSessions(context: CliContext, json: boolean): Promise<void> {
 }
 
 async function showSession(context: CliContext, id: string, options: ShowOptions): Promise<void> {
+  const { findSession, readSessions } = await import("../host-proxy/read-sessions.ts")
+  const { readSessionSteps } = await import("../host-proxy/read-session-steps.ts")
   await using records = await openRecords(context)
   if (!records) throw unknownSession(id, [])
   const sessions = await readSessions(records.reader, records.ledger)

@@ -3,7 +3,6 @@
 import { access, constants } from "node:fs/promises"
 import { delimiter, join } from "node:path"
 import type { Command } from "commander"
-import { setup } from "../builder/setup.ts"
 import { Fault } from "../contract/fault.ts"
 import type { CliContext } from "./context.ts"
 
@@ -24,6 +23,7 @@ export function addSetupCommand(program: Command, context: CliContext): void {
     .action(async (options: { json?: boolean }) => {
       await refuseMissingPrograms(context)
       const { home, progress, signal, now, projectDir } = context
+      const { setup } = await import("../builder/setup.ts")
       const { toolsDir, stages } = await setup(projectDir, { home, progress, signal, now })
       context.print(
         options.json ? `${JSON.stringify({ dir: toolsDir, stages }, null, 2)}\n` : `${toolsDir}\n`,

@@ -2,7 +2,6 @@
 
 import type { Command } from "commander"
 import type { LaunchedMachine } from "../machine/launch.ts"
-import { sweepMachines } from "../machine/sweep.ts"
 import type { CliContext } from "./context.ts"
 import { ensureHost } from "./ensure-host.ts"
 
@@ -30,6 +29,7 @@ export function addUpCommand(program: Command, context: CliContext): void {
 
 async function up(context: CliContext, card: string | undefined, options: UpOptions): Promise<void> {
   const { home, projectDir, progress, now, signal } = context
+  const { sweepMachines } = await import("../machine/sweep.ts")
   const { launchMachine } = await import("../machine/launch.ts")
   await sweepMachines(home, now())
   using host = await ensureHost(context)

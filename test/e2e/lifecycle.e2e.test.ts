@@ -92,7 +92,7 @@ describe("a machine", () => {
 
   it("powers off when asked, and starts again with what its agent had written", async () => {
     await home.must(["exec", "one", "--", "sh", "-c", "echo kept > note"])
-    expect((await home.must(["down", "one"])).stderr).toContain("guest powered off")
+    expect((await home.must(["down", "one"])).stdout).toContain("guest powered off")
     expect(await home.json(["ls"])).toMatchObject([{ name: "one", state: "stopped" }])
     await home.must(["up", "--name", "one"])
     expect((await home.must(["exec", "one", "--", "cat", "note"])).stdout).toBe("kept\n")
