@@ -49,8 +49,8 @@ build: setup ## build every image
 bench: setup ## benchmarks, with this machine's facts
 	@node --disable-warning=ExperimentalWarning bench/main.ts
 
-fuzz: modules ## seeded fuzzing of what parses guest bytes
-	@FUZZ=1 vitest run --project unit test/fuzz
+fuzz: modules ## fuzz what parses guest bytes, FUZZ_SECONDS (20) a property; FUZZ_SEED repeats a run
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-20} vitest run --project unit test/fuzz
 
 clean: ## remove installed modules; images and machines stay (stereo rm, stereo images)
 	@rm -rf node_modules coverage

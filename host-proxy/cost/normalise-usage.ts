@@ -41,8 +41,11 @@ export function normaliseUsage(api: ProviderApi, turn: ModelTurn): Usage {
     block.kind === "hosted-tool" ? [`hosted tool ${block.name}`] : [],
   )
   const unpriceable = [...read.unpriceable, ...hosted, ...(plain ? [] : [`service tier ${tier}`])]
-  const broken = read.parts.some((part) => Object.values(part.buckets).some((count) => count < 0))
-  if (broken) unpriceable.push("usage that does not add up")
+  if (read.parts.some(({ buckets }) => !Object.values(buckets).every(isCount))) {
+    // the provider's own object stays in the record; sums are not made of what is no number of tokens
+    const source = turn.finished ? "reported" : "partial"
+    return { source, parts: [], unpriceable: [...unpriceable, "usage that does not add up"] }
+  }
   if (turn.finished) return { source: "reported", parts: read.parts, unpriceable }
   return { ...estimateOutput(read.parts, turn), unpriceable }
 }
@@ -76,7 +79,7 @@ function readAnthropic(usage: Json): ReadUsage {
   if (typeof geo === "string" && geo !== "not_available" && geo !== "global")
     unpriceable.push(`inference in ${geo}`)
   for (const [name, value] of Object.entries(objectOf(usage["server_tool_use"]))) {
-    if (countOf(value) > 0) unpriceable.push(`server tool ${name}`)
+    if (countOf(value) !== 0) unpriceable.push(`server tool ${name}`)
   }
   return { parts, unpriceable }
 }
@@ -85,14 +88,14 @@ function readAnthropicPart(usage: Json): UsagePart {
   const written = countOf(usage["cache_creation_input_tokens"])
   const split = objectOf(usage["cache_creation"])
   const cacheWrite1h = countOf(split["ephemeral_1h_input_tokens"])
-  // without a split all of it is the 5-minute kind; a split that does not sum up leaves a negative rest
+  // without a split all of it is the 5-minute kind; a split that does not sum up leaves no count
   const stated = countOf(split["ephemeral_5m_input_tokens"])
   const cacheWrite5m =
     written === cacheWrite1h + stated
       ? stated
       : split["ephemeral_5m_input_tokens"] === undefined
         ? written - cacheWrite1h
-        : -1
+        : Number.NaN
   return {
     model: typeof usage["model"] === "string" ? usage["model"] : null,
     buckets: {
@@ -117,13 +120,18 @@ function readOpenai(usage: Json): ReadUsage {
     ["cache writes", before["cache_write_tokens"]],
     ["audio output", after["audio_tokens"]],
   ]
-  const unpriceable = kinds.filter(([, count]) => countOf(count) > 0).map(([name]) => `tokens of ${name}`)
+  const unpriceable = kinds.filter(([, count]) => countOf(count) !== 0).map(([name]) => `tokens of ${name}`)
   return { parts: [{ model: null, buckets: { ...NO_TOKENS, input, cacheRead, output } }], unpriceable }
 }
 
+/** Not a number where no count is said: whatever is computed from it is none either. */
 function countOf(value: unknown): number {
   if (value === undefined || value === null) return 0
-  return typeof value === "number" && Number.isSafeInteger(value) ? value : -1
+  return isCount(value) ? value : Number.NaN
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0
 }
 
 function objectOf(value: unknown): Json {
