@@ -54,7 +54,8 @@ export async function attachMachine(
     log,
   })
   const onEnvelopes = (batch: readonly Envelope[]) => keepEnvelopes(gateway, runId, batch)
-  const uplink = openUplinkLink({ socketPath: home.uplinkSocket, onEnvelopes, log })
+  const onRestart = () => control.verify()
+  const uplink = openUplinkLink({ socketPath: home.uplinkSocket, onEnvelopes, onRestart, log })
   return {
     record,
     control,

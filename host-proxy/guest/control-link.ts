@@ -24,6 +24,8 @@ export interface ControlLink extends AsyncDisposable {
   ready(signal: AbortSignal): Promise<ReadyReport>
   /** The session with the guest; null while there is none that has answered. */
   session(): ClientHttp2Session | null
+  /** Asks at once whether the guest still answers on this wire, and takes it up anew if not. */
+  verify(): void
 }
 
 const RETRY_MS = 150
@@ -31,7 +33,8 @@ const RETRY_MS = 150
 const FIRST_ANSWER_MS = 20_000
 const ANSWER_MS = 20_000
 /** A guest may be stopped for a snapshot or starved; its streams must not die of that. */
-const ALIVE_MS = 180_000
+const ALIVE_MS = 60_000
+const VERIFY_MS = 3_000
 const PING_EVERY_MS = 5_000
 
 export function openControlLink(options: ControlOptions): ControlLink {
@@ -41,11 +44,22 @@ export function openControlLink(options: ControlOptions): ControlLink {
   return {
     ready: (signal) => state.whenReady(AbortSignal.any([signal, ended.signal])),
     session: () => state.session,
+    verify: () => void verifySession(state.session, ended.signal),
     async [Symbol.asyncDispose]() {
       ended.abort(new Error("the machine was detached"))
       state.session?.destroy()
       await done
     },
+  }
+}
+
+/** A restarted agent serves both ports anew, but only the uplink, on which it speaks first, shows it. */
+async function verifySession(session: ClientHttp2Session | null, signal: AbortSignal): Promise<void> {
+  if (!session || session.destroyed) return
+  try {
+    await readHealth(session, VERIFY_MS, signal)
+  } catch (thrown) {
+    session.destroy(new Error(`the guest agent has restarted (${reasonOf(thrown)})`))
   }
 }
 
@@ -137,16 +151,26 @@ async function greetGuest(
     state.waitingFor = "the guest agent to take its identity"
     const identity = { body: JSON.stringify(options.identity()), timeoutMs: ANSWER_MS, signal }
     await askGuest(session, { method: "PUT", path: "/identity", ...identity })
-  }
-  while (!health.identified || !health.firewall || !health.capture) {
-    state.waitingFor = describeMissing(health)
-    await delay(RETRY_MS, null, { signal })
-    health = await readHealth(session, ANSWER_MS, signal)
+    health = await awaitWhole(session, state, signal)
   }
   state.session = session
   const readyMs = options.now() - state.attachedAtMs
   state.settle({ health, controlMs: state.controlMs, readyMs })
   state.waitingFor = "nothing"
+}
+
+/** A guest that has just been told who it is may be used when its own wall stands. */
+async function awaitWhole(
+  session: ClientHttp2Session,
+  state: LinkState,
+  signal: AbortSignal,
+): Promise<GuestHealth> {
+  for (;;) {
+    const health = await readHealth(session, ANSWER_MS, signal)
+    if (health.identified && health.firewall && health.capture) return health
+    state.waitingFor = describeMissing(health)
+    await delay(RETRY_MS, null, { signal })
+  }
 }
 
 function describeMissing(health: GuestHealth): string {

@@ -17,6 +17,8 @@ export interface SessionHandlers {
   /** Called for each request; what it throws resets that stream alone. */
   onRequest(stream: ServerHttp2Stream, rawHeaders: RawHeaders): Promise<void>
   readonly log: Log
+  /** The other end sent what is no HTTP/2, as one does that has started anew. */
+  readonly onBroken?: () => void
 }
 
 const LIMITS = {
@@ -41,7 +43,10 @@ const LIMITS = {
 /** The preface must lie in the socket. The session ends with its socket and the socket with it. */
 export function serveSession(socket: Socket, handlers: SessionHandlers): ServerHttp2Session {
   const session = performServerHandshake(socket, LIMITS)
-  session.on("error", (failure) => handlers.log(`session ended: ${failure.message}`))
+  session.on("error", (failure) => {
+    handlers.log(`session ended: ${failure.message}`)
+    handlers.onBroken?.()
+  })
   session.on("close", () => socket.destroy())
   session.on("goaway", (code) => code !== constants.NGHTTP2_NO_ERROR && session.destroy())
   session.on("stream", (stream, _headers, _flags, rawHeaders) => {

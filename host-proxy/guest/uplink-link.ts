@@ -15,6 +15,8 @@ export interface UplinkOptions {
   readonly socketPath: string
   /** Resolves when the envelopes are durable. */
   readonly onEnvelopes: (batch: readonly Envelope[]) => Promise<void>
+  /** The guest began anew in the middle of its session: its agent has restarted. */
+  readonly onRestart: () => void
   readonly log: Log
 }
 
@@ -56,6 +58,7 @@ async function serveUplink(socket: Socket, options: UplinkOptions, ended: AbortS
     if (!(await awaitPreface(socket))) return
     serveSession(socket, {
       log: (line) => options.log(`uplink ${line}`),
+      onBroken: options.onRestart,
       onRequest: (stream, rawHeaders) => answerUplink(stream, rawHeaders, options),
     })
     if (!socket.destroyed) await once(socket, "close")

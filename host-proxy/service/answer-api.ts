@@ -1,6 +1,12 @@
 /** Answers one request on host.sock. */
 
-import type { ClientHttp2Session, Http2Stream, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2"
+import type {
+  ClientHttp2Session,
+  Http2Stream,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+  ServerHttp2Stream,
+} from "node:http2"
 import { machineName } from "../../contract/card.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { HostError, ReadyReport } from "../../contract/host-api.ts"
@@ -94,9 +100,20 @@ async function relayControl(request: MachineRequest, name: string, path: string)
     { ...Object.fromEntries(kept), ":method": request.method, ":path": path } as OutgoingHttpHeaders,
     { endStream: stream.endAfterHeaders },
   )
-  guest.on("response", (answer) => stream.respond(answer))
+  guest.on("response", (answer) => answerAsGuest(stream, guest, answer))
   passOn(guest, stream)
   if (!stream.endAfterHeaders) passOn(stream, guest)
+}
+
+/** The guest chooses when and what it answers: thrown out of an event, its oddity would end the service. */
+function answerAsGuest(stream: ServerHttp2Stream, guest: Http2Stream, answer: IncomingHttpHeaders): void {
+  try {
+    stream.respond(answer)
+  } catch (thrown) {
+    const why = new Error(`the guest's answer cannot be passed on: ${reasonOf(thrown)}`)
+    stream.destroy(why)
+    guest.destroy()
+  }
 }
 
 /** A guest whose wire is just being taken up again, after a restart of this service or its own, is waited for. */

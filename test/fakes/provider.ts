@@ -141,8 +141,13 @@ async function echoGzip(request: RecordedRequest): Promise<FakeAnswer> {
 }
 
 function parseBody(request: RecordedRequest): Readonly<Record<string, unknown>> {
-  const parsed: unknown = JSON.parse(request.body.toString("utf8"))
-  return typeof parsed === "object" && parsed !== null ? { ...parsed } : {}
+  try {
+    const parsed: unknown = JSON.parse(request.body.toString("utf8"))
+    return typeof parsed === "object" && parsed !== null ? { ...parsed } : {}
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return {} // answered as an empty question, not by hanging up
+    throw thrown
+  }
 }
 
 function jsonAnswer(body: unknown, status = 200): FakeAnswer {

@@ -1,0 +1,74 @@
+import { once } from "node:events"
+import { connect, performServerHandshake, type ServerHttp2Stream } from "node:http2"
+import { createConnection, createServer, type Socket } from "node:net"
+import { describe, expect, it } from "vitest"
+import { callHost } from "../fakes/host-client.ts"
+import { REAL_KEY } from "../fakes/host-lab.ts"
+import { eventually, type Lab, openLab } from "./lab.ts"
+
+/** A guest agent that is hostile only once the host has taken it for a good one. */
+async function openHostileControl(lab: Lab, onOther: (stream: ServerHttp2Stream) => void): Promise<AsyncDisposable> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on("error", () => socket.destroy())
+    const session = performServerHandshake(socket)
+    session.on("error", () => session.destroy())
+    session.on("stream", (stream, headers) => {
+      stream.on("error", () => stream.destroy())
+      if (headers[":path"] !== "/health") return onOther(stream)
+      stream.respond({ ":status": 200 })
+      stream.end(JSON.stringify({ bootId: "b", uptimeMs: 1, firewall: true, capture: true, identified: true }))
+    })
+  })
+  server.listen(lab.files.machine.controlSocket)
+  await once(server, "listening")
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, "close")
+    },
+  }
+}
+
+describe("a hostile guest behind the control wire", () => {
+  it("that answers when whoever asked has gone ends nothing", async () => {
+    await using lab = await openLab()
+    const asked = Promise.withResolvers<ServerHttp2Stream>()
+    await using _control = await openHostileControl(lab, asked.resolve)
+    await callHost(lab.files.home.hostSocket, "GET", "/machines/lab/ready?timeout_ms=5000")
+    const client = connect("http://host", { createConnection: () => createConnection(lab.files.home.hostSocket) })
+    client.on("error", () => client.destroy())
+    const request = client.request({ ":method": "GET", ":path": "/machines/lab/control/slow" })
+    request.on("error", () => request.destroy())
+    const stream = await asked.promise
+    client.destroy()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    if (!stream.destroyed) stream.respond({ ":status": 200 }, { endStream: true })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect((await callHost(lab.files.home.hostSocket, "GET", "/health")).status).toBe(200)
+  })
+
+  it.each([
+    ["a status that no server may send", { ":status": 999 }],
+    ["a status of 101", { ":status": 101 }],
+    ["headers of one connection", { ":status": 200, "x-a": "b", "http2-settings": "AAAA" }],
+  ])("that answers with %s ends nothing", async (_what, headers) => {
+    await using lab = await openLab()
+    await using _control = await openHostileControl(lab, (stream) => {
+      const flat = Object.entries(headers).flatMap(([name, value]) => [name, String(value)])
+      try {
+        stream.respond(flat, { endStream: true })
+      } catch {
+        ;(stream as unknown as { session: unknown; [key: symbol]: unknown }).session
+        stream.close(2)
+      }
+    })
+    await callHost(lab.files.home.hostSocket, "GET", "/machines/lab/ready?timeout_ms=5000")
+    await callHost(lab.files.home.hostSocket, "GET", "/machines/lab/control/odd").catch(() => null)
+    expect((await callHost(lab.files.home.hostSocket, "GET", "/health")).status).toBe(200)
+  })
+})
+void eventually
+void REAL_KEY
