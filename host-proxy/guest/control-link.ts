@@ -123,8 +123,8 @@ async function serveOnce(options: ControlOptions, state: LinkState, ended: Abort
   state.waitingFor = "the control socket"
   const socket = await connectSocket(options.socketPath, ended)
   const session = connectHttp2("http://guest", { createConnection: () => socket, maxSessionMemory: 64 })
-  session.on("error", (failure) => options.log(`control: ${failure.message}`))
   const closed = new AbortController()
+  session.on("error", (failure) => closed.abort(failure))
   session.once("close", () => closed.abort(new Error("the guest closed the control wire")))
   const signal = AbortSignal.any([ended, closed.signal])
   try {

@@ -51,7 +51,7 @@ async function runUplink(options: UplinkOptions, ended: AbortSignal): Promise<vo
 }
 
 async function serveUplink(socket: Socket, options: UplinkOptions, ended: AbortSignal): Promise<void> {
-  socket.on("error", (failure) => options.log(`uplink: ${failure.message}`))
+  socket.on("error", () => socket.destroy()) // the session tells why
   const close = () => socket.destroy()
   ended.addEventListener("abort", close, { once: true })
   try {

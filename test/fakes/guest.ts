@@ -95,6 +95,7 @@ export class GuestEgress implements Disposable {
 /** The guest's agent: answers the control wire as a server on what QEMU would listen on. */
 export async function openGuestControl(home: MachineHome): Promise<GuestControl> {
   const identities: unknown[] = []
+  const silences = new Set<() => void>()
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -102,12 +103,23 @@ export async function openGuestControl(home: MachineHome): Promise<GuestControl>
     socket.on("close", () => sockets.delete(socket))
     const session = performServerHandshake(socket)
     session.on("error", () => session.destroy())
-    session.on("stream", (stream, headers) => void answerControl(stream, headers, identities))
+    let silent = false
+    silences.add(() => {
+      silent = true
+    })
+    session.on("stream", (stream, headers) => {
+      stream.on("error", () => stream.close())
+      if (!silent) void answerControl(stream, headers, identities)
+    })
   })
   server.listen(home.controlSocket)
   await once(server, "listening")
   return {
     identities,
+    restart() {
+      identities.length = 0
+      for (const silence of silences) silence()
+    },
     dropConnections: () => {
       for (const socket of sockets) socket.destroy()
     },
@@ -123,6 +135,8 @@ export interface GuestControl extends AsyncDisposable {
   /** Every identity that was put. */
   readonly identities: readonly unknown[]
   dropConnections(): void
+  /** As a restarted agent: it knows nothing of its identity, and the old session is answered no more. */
+  restart(): void
 }
 
 async function answerControl(
@@ -130,7 +144,6 @@ async function answerControl(
   headers: Readonly<Record<string, unknown>>,
   identities: unknown[],
 ): Promise<void> {
-  stream.on("error", () => stream.close())
   const asked = `${headers[":method"]} ${headers[":path"]}`
   if (asked === "POST /echo") {
     stream.respond({ ":status": 200 })

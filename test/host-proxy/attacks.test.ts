@@ -7,7 +7,10 @@ import { REAL_KEY } from "../fakes/host-lab.ts"
 import { eventually, type Lab, openLab } from "./lab.ts"
 
 /** A guest agent that is hostile only once the host has taken it for a good one. */
-async function openHostileControl(lab: Lab, onOther: (stream: ServerHttp2Stream) => void): Promise<AsyncDisposable> {
+async function openHostileControl(
+  lab: Lab,
+  onOther: (stream: ServerHttp2Stream) => void,
+): Promise<AsyncDisposable> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -18,7 +21,9 @@ async function openHostileControl(lab: Lab, onOther: (stream: ServerHttp2Stream)
       stream.on("error", () => stream.destroy())
       if (headers[":path"] !== "/health") return onOther(stream)
       stream.respond({ ":status": 200 })
-      stream.end(JSON.stringify({ bootId: "b", uptimeMs: 1, firewall: true, capture: true, identified: true }))
+      stream.end(
+        JSON.stringify({ bootId: "b", uptimeMs: 1, firewall: true, capture: true, identified: true }),
+      )
     })
   })
   server.listen(lab.files.machine.controlSocket)
@@ -38,7 +43,9 @@ describe("a hostile guest behind the control wire", () => {
     const asked = Promise.withResolvers<ServerHttp2Stream>()
     await using _control = await openHostileControl(lab, asked.resolve)
     await callHost(lab.files.home.hostSocket, "GET", "/machines/lab/ready?timeout_ms=5000")
-    const client = connect("http://host", { createConnection: () => createConnection(lab.files.home.hostSocket) })
+    const client = connect("http://host", {
+      createConnection: () => createConnection(lab.files.home.hostSocket),
+    })
     client.on("error", () => client.destroy())
     const request = client.request({ ":method": "GET", ":path": "/machines/lab/control/slow" })
     request.on("error", () => request.destroy())

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto"
+import { createServer } from "node:net"
 import { describe, expect, it } from "vitest"
 import { hostError, readyReport } from "../../contract/host-api.ts"
 import { newIdentifier } from "../../contract/identifier.ts"
@@ -90,6 +91,33 @@ describe("the control wire", () => {
     expect((await callApi(lab, "GET", "/ready")).status).toBe(404)
   })
 })
+
+describe("a guest agent that restarts", () => {
+  it("shows on the uplink, and is given its identity anew over a new control session", async () => {
+    await using lab = await openLab()
+    await using control = await openGuestControl(lab.files.machine)
+    const server = createServer((socket) => {
+      socket.on("error", () => socket.destroy())
+      socket.resume()
+      socket.write(START)
+      // the new agent begins anew on the port, in the middle of what the host takes for the old session
+      setTimeout(() => socket.write(START), 300)
+    })
+    await callApi(lab, "GET", "/ready?timeout_ms=5000")
+    control.restart()
+    server.listen(lab.files.machine.uplinkSocket)
+    await eventually(() => (control.identities.length === 1 ? true : null))
+    await eventually(async () =>
+      (await callApi(lab, "GET", "/control/health")).status === 200 ? true : null,
+    )
+    server.close()
+  }, 30_000)
+})
+
+const START = Buffer.concat([
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+])
 
 describe("the uplink", () => {
   const sha256 = (text: Buffer | string) => createHash("sha256").update(text).digest("hex")
