@@ -50,7 +50,7 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
   return { tar: join(dir, "root.tar"), tarSha256: record.tarSha256, report: record.report }
 }
 
-/** Gives the folder with `vmlinux` and `initramfs.cpio`. */
+/** Gives the folder with `vmlinux` and `initramfs.cpio.zst`. */
 export function makeBootFiles(
   { plan }: ResolvedPlan,
   rootfs: Rootfs,

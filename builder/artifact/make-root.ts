@@ -25,7 +25,9 @@ export interface RootRecord {
 }
 
 const BLOCK_BYTES = 4096
-/** Level 9 of both; 64 KiB clusters boot fastest. */
+/** Level 9 of zstd takes four times as long as level 3, for a sixteenth fewer bytes. */
+const LEVELS = { lz4hc: 9, zstd: 3 } as const
+/** Larger clusters make a smaller disk and a slower boot. */
 const CLUSTER_BYTES = 65536
 
 /** Leaves `root.verity` and `root.json` in the folder. */
@@ -43,7 +45,7 @@ export async function makeRoot(request: RootRequest): Promise<void> {
       "mkfs.erofs",
       "--quiet",
       "--tar=f",
-      `-z${request.compression},9`,
+      `-z${request.compression},${LEVELS[request.compression]}`,
       `-C${CLUSTER_BYTES}`,
       "-T0",
       `-U${uuidOf(request.tarSha256)}`,

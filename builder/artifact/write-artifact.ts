@@ -38,7 +38,7 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
     plan: request.planSha256,
     files: {
       kernel: await place(join(bootDir, "vmlinux"), dir, "vmlinux"),
-      initramfs: await place(join(bootDir, "initramfs.cpio"), dir, "initramfs.cpio"),
+      initramfs: await place(join(bootDir, "initramfs.cpio.zst"), dir, "initramfs.cpio.zst"),
       root: await place(join(rootDir, "root.verity"), dir, "root.verity"),
     },
     verity: {

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { zstdDecompressSync } from "node:zlib"
 import { z } from "zod"
 import { type GuestLines, openGuestLines } from "./guest-lines.ts"
 import { projectDir, sharedHome, type TestHome } from "./test-home.ts"
@@ -104,7 +105,7 @@ function ruleOf(
 
 /** The static busybox of the image's own initramfs, a cpio archive in the "newc" format. */
 function readBusybox(): Buffer {
-  const archive = readFileSync(join(sharedHome, "images/by-name/base/initramfs.cpio"))
+  const archive = zstdDecompressSync(readFileSync(join(sharedHome, "images/by-name/base/initramfs.cpio.zst")))
   const padded = (length: number) => (length + 3) & ~3
   for (let at = 0; at < archive.length; ) {
     const field = (index: number) =>
