@@ -18,7 +18,7 @@ const BATCH = 100
 const RETRY_MS = 500
 const ENVELOPES_MS = 5_000
 /** A request waits for it. */
-const CALLER_MS = 250
+const CALLER_MS = 400
 
 export function startAgentClient(path: string, log: (line: string) => void): AgentClient {
   const waiting: Envelope[] = []

@@ -30,7 +30,7 @@ export interface GatewaySession {
   readonly closed: Promise<void>
 }
 
-const PING_ANSWER_MS = 2_000
+const PING_ANSWER_MS = 1_500
 /** Between pings: while requests wait for the host, and while none does. */
 const PING_BUSY_MS = 2_000
 const PING_IDLE_MS = 10_000

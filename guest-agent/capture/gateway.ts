@@ -13,7 +13,7 @@ export interface Gateway {
 const RECONNECT_MS = 150
 /** How long a request waits: longer while the host may just have restarted, as QEMU comes back within a second. */
 const RESTART_WAIT_MS = 2_500
-const AGAIN_WAIT_MS = 1_500
+const AGAIN_WAIT_MS = 1_000
 const DOWN_WAIT_MS = 800
 /** How long a new connection waits for the host's first word: more each time, in case it is only slow. */
 const SETTINGS_MS = { first: 600, factor: 1.5, most: 3_000 } as const
