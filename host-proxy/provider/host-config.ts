@@ -8,7 +8,7 @@ import { parseToml } from "../../contract/toml.ts"
 
 const httpUrl = z.url({ protocol: /^https?$/, error: "expected an http:// or https:// address" })
 
-const hostConfig = z.strictObject({
+export const hostConfig = z.strictObject({
   providers: z
     .record(
       z.string(),

@@ -18,7 +18,9 @@ describe("documentation", () => {
     const named = [...text.matchAll(new RegExp(`\`((?:${FOLDERS})/[\\w./-]+)\``, "g"))].map(
       (one) => one[1] ?? "",
     )
-    expect(named.filter((path) => !existsSync(join(projectDir, path)))).toEqual([])
+    // NAME stands for a name of the reader's choice
+    const fixed = named.filter((path) => !path.includes("NAME"))
+    expect(fixed.filter((path) => !existsSync(join(projectDir, path)))).toEqual([])
   })
 
   it.each(pages)("%s links only to pages that are there", (page) => {
