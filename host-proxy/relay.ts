@@ -6,7 +6,7 @@ import type { ExchangeRow } from "./archive/schema.ts"
 import type { ExchangeEnd, Outcome, Refusal } from "./exchange.ts"
 import type { Gateway, GatewayMachine, refuseCall } from "./gateway.ts"
 import type { GuestStream } from "./guest/guest-stream.ts"
-import { LeakError, openLeakScan } from "./provider/leak-scan.ts"
+import { LeakError, type LeakScan, openLeakScan } from "./provider/leak-scan.ts"
 import { explainFailure, type UpstreamAnswer } from "./provider/outbound.ts"
 import type { Route } from "./provider/route.ts"
 
@@ -34,8 +34,10 @@ export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
     return relay.refuse(gateway, guest, exchange, refusalFor(thrown, route))
   }
   try {
+    // before its head is recorded: the credential may stand in there
+    const scan = route.secret === null ? null : openLeakScan(route.secret, answer.headers)
     exchange.answer({ status: answer.status, headers: answer.headers, firstByteAtMs: gateway.now() })
-    return await passDown(relay, answer)
+    return await passDown(relay, answer, scan)
   } catch (thrown) {
     if (thrown instanceof BadHead) {
       answer.body.destroy()
@@ -85,9 +87,8 @@ async function* recordUpload(guest: GuestStream, exchange: OpenExchange): AsyncG
 }
 
 /** Every chunk as it came; the last one and the end only when the record is durable. */
-async function passDown(relay: Relay, answer: UpstreamAnswer): Promise<ExchangeRow> {
+async function passDown(relay: Relay, answer: UpstreamAnswer, scan: LeakScan | null): Promise<ExchangeRow> {
   const { guest, exchange, route } = relay
-  const scan = route.secret === null ? null : openLeakScan(route.secret, answer.headers)
   const expected = expectedBytes(route, answer)
   if (expected === 0) return endWithoutBody(relay, answer)
   respondOrThrow(guest, answer, false)

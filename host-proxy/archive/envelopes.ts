@@ -44,13 +44,14 @@ export async function compareAccounts(
     .selectAll()
     .where("run_id", "=", runId)
     .where("claimed_exchange", "=", claimedId)
+    .limit(2) // a guest may give all its exchanges one id
     .execute()
   const claim = claims[0]
   if (!claim || rows.length === 0) return
   const said = envelopeShape.parse(JSON.parse(claim.body))
   const differences =
     rows.length > 1
-      ? [`${rows.length} exchanges claim one id`]
+      ? ["several exchanges claim one id"]
       : rows.flatMap((row) => describeDifferences(row, said))
   if (differences.length === 0) return
   await appendFinding(database, {

@@ -1,7 +1,13 @@
 /** Watches an answer for the real credential, across chunk borders and inside compression, and stops it in time. */
 
 import type { Transform } from "node:stream"
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib"
+import {
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createInflateRaw,
+  createZstdDecompress,
+} from "node:zlib"
 import type { HeaderList } from "../exchange.ts"
 
 export interface LeakScan {
@@ -69,42 +75,52 @@ class Matcher {
 
 type Decoder = (chunk: Buffer) => Promise<void>
 
+/** Null when the answer is not encoded. What cannot be decoded cannot be watched, so it does not pass. */
 function openDecoder(headers: HeaderList, onText: (text: Buffer) => void): Decoder | null {
-  const encoding = headers
-    .find(([name]) => name === "content-encoding")?.[1]
-    .trim()
-    .toLowerCase()
-  const stream = createDecoder(encoding)
-  if (!stream) return null
+  const encodings = headers
+    .filter(([name]) => name === "content-encoding")
+    .flatMap(([, value]) => value.toLowerCase().split(","))
+    .map((one) => one.trim())
+    .filter((one) => one !== "" && one !== "identity")
+  const [encoding] = encodings
+  if (encoding === undefined) return null
+  if (encodings.length > 1 || !ENCODINGS.includes(encoding)) throw new LeakError(unwatchable)
+  let stream: Transform | null = null
   let broken = false
   let wake: () => void = () => undefined
-  stream.on("data", onText)
-  stream.on("error", () => {
-    // not what its header says: the raw bytes are still watched
-    broken = true
-    wake()
-  })
+  const open = (first: Buffer) => {
+    const decoder = createDecoder(encoding, first)
+    decoder.on("data", onText)
+    decoder.on("error", () => {
+      broken = true
+      wake()
+    })
+    return decoder
+  }
   return async (chunk) => {
-    if (broken) return
+    stream ??= open(chunk)
+    const decoder = stream
     await new Promise<void>((resolve) => {
       wake = resolve
-      stream.write(chunk, () => setImmediate(resolve))
+      decoder.write(chunk, () => setImmediate(resolve))
     })
+    if (broken) throw new LeakError(unwatchable)
   }
 }
 
-function createDecoder(encoding: string | undefined): Transform | null {
+const unwatchable = "the upstream's answer is encoded so that the real credential cannot be looked for in it"
+const ENCODINGS: readonly string[] = ["gzip", "x-gzip", "deflate", "br", "zstd"]
+
+function createDecoder(encoding: string, first: Buffer): Transform {
   switch (encoding) {
-    case "gzip":
-    case "x-gzip":
-      return createGunzip()
-    case "deflate":
-      return createInflate()
     case "br":
       return createBrotliDecompress()
     case "zstd":
       return createZstdDecompress()
+    case "deflate":
+      // RFC 9110 means zlib's format, but some send it raw; zlib's begins with 8 in the low nibble
+      return ((first[0] ?? 8) & 0x0f) === 8 ? createInflate() : createInflateRaw()
     default:
-      return null
+      return createGunzip()
   }
 }

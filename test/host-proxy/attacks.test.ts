@@ -3,8 +3,7 @@ import { connect, performServerHandshake, type ServerHttp2Stream } from "node:ht
 import { createConnection, createServer, type Socket } from "node:net"
 import { describe, expect, it } from "vitest"
 import { callHost } from "../fakes/host-client.ts"
-import { REAL_KEY } from "../fakes/host-lab.ts"
-import { eventually, type Lab, openLab } from "./lab.ts"
+import { type Lab, openLab } from "./lab.ts"
 
 /** A guest agent that is hostile only once the host has taken it for a good one. */
 async function openHostileControl(
@@ -51,31 +50,12 @@ describe("a hostile guest behind the control wire", () => {
     request.on("error", () => request.destroy())
     const stream = await asked.promise
     client.destroy()
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await once(client, "close")
+    // a ping's answer comes after whatever the end of the asker has caused
+    await new Promise((resolve) => stream.session?.ping(resolve))
+    // thrown inside the service this would end the process, and here the test run
     if (!stream.destroyed) stream.respond({ ":status": 200 }, { endStream: true })
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    expect((await callHost(lab.files.home.hostSocket, "GET", "/health")).status).toBe(200)
-  })
-
-  it.each([
-    ["a status that no server may send", { ":status": 999 }],
-    ["a status of 101", { ":status": 101 }],
-    ["headers of one connection", { ":status": 200, "x-a": "b", "http2-settings": "AAAA" }],
-  ])("that answers with %s ends nothing", async (_what, headers) => {
-    await using lab = await openLab()
-    await using _control = await openHostileControl(lab, (stream) => {
-      const flat = Object.entries(headers).flatMap(([name, value]) => [name, String(value)])
-      try {
-        stream.respond(flat, { endStream: true })
-      } catch {
-        ;(stream as unknown as { session: unknown; [key: symbol]: unknown }).session
-        stream.close(2)
-      }
-    })
-    await callHost(lab.files.home.hostSocket, "GET", "/machines/lab/ready?timeout_ms=5000")
-    await callHost(lab.files.home.hostSocket, "GET", "/machines/lab/control/odd").catch(() => null)
+    await new Promise((resolve) => (stream.session ? stream.session.ping(resolve) : setImmediate(resolve)))
     expect((await callHost(lab.files.home.hostSocket, "GET", "/health")).status).toBe(200)
   })
 })
-void eventually
-void REAL_KEY
