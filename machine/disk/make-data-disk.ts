@@ -1,6 +1,6 @@
 /** The agent's home: a raw, sparse ext4 file system that belongs to the agent's user. */
 
-import { open, rename, rm } from "node:fs/promises"
+import { lstat, open, rename, rm } from "node:fs/promises"
 import { dirname } from "node:path"
 import { Fault } from "../../contract/fault.ts"
 import { GUEST_USERS } from "../../contract/wire.ts"
@@ -17,7 +17,9 @@ export interface DataDiskRequest {
 export async function makeDataDisk(request: DataDiskRequest, signal: AbortSignal): Promise<void> {
   const unfinished = `${request.path}.new`
   if (await exists(request.path)) return
-  const file = await open(unfinished, "w", 0o600)
+  // QEMU may write here: what it left under that name, a link out of the folder for one, is not opened
+  await rm(unfinished, { recursive: true, force: true })
+  const file = await open(unfinished, "wx", 0o600)
   await file.truncate(request.sizeMib * 1024 * 1024)
   await file.close()
   const end = await runToEnd(renderFormatting(request), 60_000, signal)
@@ -46,10 +48,11 @@ function renderFormatting(request: DataDiskRequest) {
 }
 
 async function exists(path: string): Promise<boolean> {
-  const file = await open(path, "r").catch((thrown: unknown) => {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return null
-    throw thrown
-  })
-  await file?.close()
-  return file !== null
+  return lstat(path).then(
+    () => true,
+    (thrown: unknown) => {
+      if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return false
+      throw thrown
+    },
+  )
 }

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -8,6 +9,7 @@ import {
   readSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -184,6 +186,16 @@ describe.skipIf(toolsDir === null)("QEMU in its sandbox", () => {
     const before = readSuperblock(path)
     await makeDataDisk(request, never)
     expect(readSuperblock(path)).toBe(before)
+  })
+
+  it("gets its data disk in its folder, whatever link a hostile QEMU left there to a file of the host", async () => {
+    const path = machineLayout(home, "demo").dataDisk
+    const victim = join(home.root, "victim")
+    writeFileSync(victim, "the host's own")
+    symlinkSync(victim, `${path}.new`)
+    await makeDataDisk({ toolsDir: toolsDir ?? "", path, sizeMib: 64 }, never)
+    expect(readFileSync(victim, "utf8")).toBe("the host's own")
+    expect(lstatSync(path).isFile()).toBe(true)
   })
 })
 
