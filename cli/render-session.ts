@@ -67,14 +67,17 @@ function describeCost({ turns, unpriced, costNanoUsd }: SessionSummary): string 
 function renderStep(step: SessionStep, index: number): string[] {
   const { exchange, question, turn, entry } = step
   const url = urlOf(exchange)
-  const head = `${String(index + 1).padStart(3)}  ${exchange.method} ${printable(url, 100)}`
+  const head = `${String(index + 1).padStart(3)}  ${printable(exchange.method, 32)} ${printable(url, 100)}`
   if (exchange.outcome === "refused") {
     return [`${head}  REFUSED ${exchange.rule}`, `       ${printable(exchange.reason ?? "", WIDTH)}`]
   }
   const cost = entry ? (entry.costNanoUsd === null ? "unpriced" : `${formatUsd(entry.costNanoUsd)} USD`) : ""
-  const facts = [String(exchange.status ?? "no answer"), entry?.model ?? "", cost, unusual(step)].filter(
-    Boolean,
-  )
+  const facts = [
+    String(exchange.status ?? "no answer"),
+    printable(entry?.model ?? "", 80),
+    cost,
+    unusual(step),
+  ].filter(Boolean)
   const results = (question?.toolResults ?? []).map((result) => {
     return `       ← ${result.isError ? "ERROR " : ""}${printable(result.text, WIDTH)}`
   })

@@ -1,6 +1,7 @@
 /** Turns whatever a command threw into the lines that its user reads and the code that scripts read. */
 
 import { Fault, reasonOf } from "../contract/fault.ts"
+import { printable } from "../machine/read-tail-text.ts"
 import type { CliContext } from "./context.ts"
 
 /** Prints the failure once, on standard error; the answer is the exit code. */
@@ -11,7 +12,8 @@ export function reportFailure(context: CliContext, thrown: unknown): number {
   const hint = fault ? fault.hint : "a defect of stereo: STEREO_DEBUG=1 shows where it happened"
   if (hint !== undefined) lines.push(`  hint: ${hint}`)
   if (context.environment["STEREO_DEBUG"] && thrown instanceof Error) lines.push(String(thrown.stack))
-  process.stderr.write(`${lines.join("\n")}\n`)
+  // a message may hold words of a guest or a provider
+  process.stderr.write(`${printable(lines.join("\n"))}\n`)
   return code === "cli/interrupted" ? 130 : 1
 }
 
