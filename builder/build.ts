@@ -21,6 +21,8 @@ export async function buildImage(
   context: BuildContext,
 ): Promise<BuildReport> {
   const { home, progress, signal } = context
+  // before it waits for another build: a definition that is wrong is said at once
+  await resolvePlan(projectDir, name)
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )

@@ -90,9 +90,17 @@ const prunePart = z.strictObject({
 })
 
 /** Libraries that programs open by name at run time; what nothing links or names is taken out. */
-const libraryPart = z.strictObject({ names: z.array(z.string().regex(/^lib[\w.+-]+$/)).min(1), why })
+const libraryPart = z.strictObject({
+  names: z.array(z.string().regex(/^lib[\w.+-]+$/, "expected a library such as libseccomp.so.2")).min(1),
+  why,
+})
 
-const unitName = z.string().regex(/^[\w@.\\-]+\.(service|socket|target|timer|mount|path|slice)$/)
+const unitName = z
+  .string()
+  .regex(
+    /^[\w@.\\-]+\.(service|socket|target|timer|mount|path|slice)$/,
+    "expected a systemd unit such as ssh.service",
+  )
 const maskPart = z.strictObject({ units: z.array(unitName).min(1), why })
 const enablePart = z.strictObject({ units: z.array(unitName).min(1), target: unitName, why })
 
@@ -106,7 +114,11 @@ const kernelPart = z.strictObject({
   modules: z
     .array(z.strictObject({ names: z.array(z.string()).min(1), for_root: z.boolean().default(false), why }))
     .default([]),
-  options: z.array(z.strictObject({ text: z.string().regex(/^[^"\0]+$/), why })).default([]),
+  options: z
+    .array(
+      z.strictObject({ text: z.string().regex(/^[^"\0]+$/, "expected text without quotation marks"), why }),
+    )
+    .default([]),
 })
 
 export const imageDefinition = z.strictObject({

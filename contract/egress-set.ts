@@ -21,8 +21,8 @@ export const egressRule = z.strictObject({
 export type EgressRule = z.infer<typeof egressRule>
 
 export const egressSet = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
-  why: z.string().min(8),
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and dashes"),
+  why: z.string().min(8, "expected a reason of at least 8 characters"),
   allow: z.array(egressRule).default([]),
 })
 export type EgressSet = z.infer<typeof egressSet>

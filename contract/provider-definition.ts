@@ -3,7 +3,7 @@
 import { z } from "zod"
 
 export const providerDefinition = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and dashes"),
   /** The authority by which guests call it. */
   host: z.string(),
   /** Where it really is; host.toml may say otherwise. */

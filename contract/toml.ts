@@ -17,9 +17,10 @@ export interface TomlSource {
  * unknown key, a wrong type or a value out of range; the message begins with `file:line: key:`.
  */
 export function parseToml<Shape extends z.ZodType>(source: TomlSource, shape: Shape): z.infer<Shape> {
-  const result = shape.safeParse(readSyntax(source))
+  const document = readSyntax(source)
+  const result = shape.safeParse(document)
   if (result.success) return result.data
-  const lines = result.error.issues.flatMap((issue) => describeIssue(issue, source))
+  const lines = result.error.issues.flatMap((issue) => describeIssue(issue, source, document))
   throw new Fault(`${source.stage}/bad-field`, lines.join("\n"), {
     hint: "correct the named keys; every key that stereo knows is described in docs/definitions.md",
   })
@@ -35,12 +36,46 @@ function readSyntax(source: TomlSource): unknown {
   }
 }
 
-function describeIssue(issue: z.core.$ZodIssue, source: TomlSource): string[] {
+function describeIssue(issue: z.core.$ZodIssue, source: TomlSource, document: unknown): string[] {
   const path = issue.path.map(String)
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => place(source, [...path, key], "unknown key"))
   }
-  return [place(source, path, issue.message)]
+  return [place(source, path, explain(issue, valueAt(document, path)))]
+}
+
+/** What was expected; of what was found only the kind, since it may be a credential. */
+function explain(issue: z.core.$ZodIssue, found: unknown): string {
+  if (issue.code === "invalid_key") return `the name ${issue.issues[0]?.message ?? "is not allowed"}`
+  if (found === undefined) return "is missing, and must be given"
+  if (issue.code === "invalid_type") return `expected ${kindOf(issue.expected)}, got ${kindOf(typeOf(found))}`
+  return issue.message
+}
+
+function typeOf(found: unknown): string {
+  if (Array.isArray(found)) return "array"
+  return found instanceof Date ? "date" : typeof found
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: "text in quotation marks",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list in square brackets",
+  object: "a table",
+  date: "a date without quotation marks",
+}
+
+function kindOf(type: string): string {
+  return KINDS[type] ?? type
+}
+
+function valueAt(document: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) => (typeof at === "object" && at !== null ? Reflect.get(at, key) : undefined),
+    document,
+  )
 }
 
 function place(source: TomlSource, path: readonly string[], message: string): string {

@@ -1,19 +1,28 @@
-/** Whether the egress sets that a machine is to have are there; the host service would let nothing out otherwise. */
+/** Whether the egress sets that a machine is to have are there and whole; the host service would let nothing out otherwise. */
 
-import { readdir } from "node:fs/promises"
+import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
+import { egressSet } from "../../contract/egress-set.ts"
 import { Fault } from "../../contract/fault.ts"
+import { parseToml } from "../../contract/toml.ts"
 
-/** Fault: `card/unknown-egress-set`, with those that are known. */
+/** Faults: `card/unknown-egress-set`, with those that are known; `egress/bad-toml`, `egress/bad-field`. */
 export async function checkEgressSets(projectDir: string, wanted: readonly string[]): Promise<void> {
   const folder = join(projectDir, "policies", "egress")
   const files = await readdir(folder)
   const known = files.flatMap((name) => (name.endsWith(".toml") ? [name.slice(0, -".toml".length)] : []))
   const unknown = wanted.filter((name) => !known.includes(name))
-  if (unknown.length === 0) return
-  throw new Fault(
+  if (unknown.length > 0) throw unknownSets(unknown, known, folder)
+  for (const name of wanted) {
+    const text = await readFile(join(folder, `${name}.toml`), "utf8")
+    parseToml({ text, file: `policies/egress/${name}.toml`, stage: "egress" }, egressSet)
+  }
+}
+
+function unknownSets(unknown: readonly string[], known: readonly string[], folder: string): Fault {
+  return new Fault(
     "card/unknown-egress-set",
     `egress.sets: there is no ${unknown.map((name) => `"${name}"`).join(", ")} in ${folder}`,
-    { hint: `known sets: ${known.sort().join(", ")}; a new one is a file NAME.toml there` },
+    { hint: `known sets: ${known.toSorted().join(", ")}; a new one is a file NAME.toml there` },
   )
 }

@@ -1,6 +1,6 @@
 /** A machine's record from image, card and command line; pure, so that who wins over whom can be read and tested. */
 
-import type { Card } from "../../contract/card.ts"
+import { type Card, machineName } from "../../contract/card.ts"
 import { Fault } from "../../contract/fault.ts"
 import type { MachineRecord, ProcessRef } from "../../contract/machine-record.ts"
 import type { Manifest } from "../../contract/manifest.ts"
@@ -23,6 +23,7 @@ export interface RecordInputs {
 
 export function planRecord(inputs: RecordInputs): MachineRecord {
   const { card, image, asked } = inputs
+  refuseBadNames(asked)
   const { resources } = image.manifest
   return {
     schema: 1,
@@ -78,4 +79,22 @@ function credentialInCard(provider: string, variable: string): Fault {
 /** Such as `base-7k2f9q`: the run id's random part, and within the 32 characters that a name may have. */
 function inventName(image: string, runId: string): string {
   return `${image.slice(0, 25).replace(/-+$/, "")}-${runId.slice(-6)}`
+}
+
+/** The card's own names were checked with it. */
+function refuseBadNames(asked: RecordInputs["asked"]): void {
+  const name = machineName.safeParse(asked.name ?? "unnamed")
+  if (!name.success) {
+    const reason = name.error.issues[0]?.message ?? "not a name"
+    throw new Fault("machine/bad-name", `--name ${JSON.stringify(asked.name)}: ${reason}`, {
+      hint: "for example --name reviewer-2",
+    })
+  }
+  for (const key of ["team", "project"] as const) {
+    if (asked[key]?.trim() === "") {
+      throw new Fault("machine/bad-name", `--${key} is empty; expected a name`, {
+        hint: `leave --${key} out to have "default"`,
+      })
+    }
+  }
 }

@@ -9,10 +9,16 @@ import { parseToml } from "../../contract/toml.ts"
 export async function readCard(path: string | undefined): Promise<Card> {
   if (path === undefined) return card.parse({})
   const text = await readFile(path, "utf8").catch((thrown: unknown) => {
-    throw new Fault("card/unreadable", `${path}: ${reasonOf(thrown)}`, {
-      hint: "the last argument is the path of a jcard.toml; leave it out to run the image as it is",
+    throw new Fault("card/unreadable", `the card ${path} cannot be read: ${describe(thrown)}`, {
+      hint: "give the path of a jcard.toml, or no card at all to run the image as it is; its keys are in docs/definitions.md",
       cause: thrown,
     })
   })
   return parseToml({ text, file: path, stage: "card" }, card)
+}
+
+function describe(thrown: unknown): string {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : null
+  if (code === "ENOENT") return "there is no such file"
+  return code === "EISDIR" ? "it is a folder" : reasonOf(thrown)
 }

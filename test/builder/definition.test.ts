@@ -22,7 +22,7 @@ describe("readDefinitions", () => {
     [
       "a wrong type, with file, line and key",
       ROOT_IMAGE.replace("cpus = 1", 'cpus = "one"'),
-      "images/root/image.toml:31: resources.cpus: Invalid input: expected number",
+      "images/root/image.toml:31: resources.cpus: expected a number, got text",
     ],
     [
       "a name that is not the folder's",
@@ -33,7 +33,7 @@ describe("readDefinitions", () => {
     [
       "a loosened knob without a reason",
       `${ROOT_IMAGE}\n[[mask]]\nunits = ["a.service"]\n`,
-      "images/root/image.toml:35: mask.0.why: Invalid input",
+      "images/root/image.toml:35: mask.0.why: is missing",
     ],
     [
       "a path that climbs out of the image",

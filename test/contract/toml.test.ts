@@ -26,19 +26,19 @@ describe("parseToml", () => {
     [
       "a wrong type",
       'name = "a"\n[limits]\ncpus = "two"\n',
-      "x.toml:3: limits.cpus: Invalid input: expected",
+      "x.toml:3: limits.cpus: expected a number, got text",
     ],
     [
       "a wrong type in the second table of an array",
       'name = "a"\n[[rule]]\nhost = "a"\nport = 1\n[[rule]]\nhost = "b"\nport = "c"\n',
-      "x.toml:7: rule.1.port: Invalid input",
+      "x.toml:7: rule.1.port: expected a number, got text",
     ],
     [
       "a missing key, at the table that should hold it",
       'name = "a"\n\n[limits]\n',
-      "x.toml:3: limits.cpus: Invalid input",
+      "x.toml:3: limits.cpus: is missing",
     ],
-    ["a missing key at the top", "\n", "x.toml:1: name: Invalid input"],
+    ["a missing key at the top", "\n", "x.toml:1: name: is missing"],
   ])("names file, line and key of %s", (_case, text, expected) => {
     expect(faultOf(() => parseToml({ text, file: "x.toml", stage: "image" }, shape)).message).toContain(
       expected,

@@ -107,13 +107,32 @@ describe("a card", () => {
 
   it("is refused with the known names when it asks for an egress set that is not there", async () => {
     mkdirSync(join(dir, "policies", "egress"), { recursive: true })
-    writeFileSync(join(dir, "policies", "egress", "known.toml"), "")
+    writeFileSync(join(dir, "policies", "egress", "known.toml"), 'name = "known"\nwhy = "a set for a test"\n')
+    writeFileSync(
+      join(dir, "policies", "egress", "broken.toml"),
+      'name = "broken"\nwhy = "too few"\nallow = 1\n',
+    )
     await checkEgressSets(dir, ["known"])
     await expect(checkEgressSets(dir, ["known", "unknown"])).rejects.toMatchObject({
       code: "card/unknown-egress-set",
       message: expect.stringContaining('"unknown"'),
-      hint: expect.stringContaining("known sets: known"),
+      hint: expect.stringMatching(/known sets: .*known/),
     })
+    await expect(checkEgressSets(dir, ["known", "broken"])).rejects.toMatchObject({
+      code: "egress/bad-field",
+      message: expect.stringContaining("policies/egress/broken.toml:3: allow: expected a list"),
+    })
+  })
+
+  it.each([
+    [
+      "a name that leads out of the folder of machines",
+      { name: "../../elsewhere" },
+      '--name "../../elsewhere"',
+    ],
+    ["an empty team", { team: "" }, "--team is empty"],
+  ])("loses to %s on the command line only by a refusal", (_case, asked, message) => {
+    expect(() => plan({}, asked)).toThrow(message)
   })
 
   it("is reported with its path when it cannot be read", async () => {
