@@ -6,9 +6,12 @@ import type { CliContext } from "./context.ts"
 import { printTable } from "./print-table.ts"
 
 export function addImagesCommand(program: Command, context: CliContext): void {
-  const images = program.command("images").description("list and show finished images")
+  const images = program
+    .command("images")
+    .description("list and show finished images")
+    .addHelpText("after", "\nExamples:\n  $ stereo images\n  $ stereo images show base")
   images
-    .command("ls")
+    .command("ls", { isDefault: true })
     .description("list the finished images")
     .option("--json", "print as JSON")
     .addHelpText("after", "\nExample:\n  $ stereo images ls")

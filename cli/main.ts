@@ -19,17 +19,37 @@ import { addLsCommand } from "./ls-command.ts"
 import { addPlanCommand } from "./plan-command.ts"
 import { terminalProgress } from "./progress.ts"
 import { reportFailure } from "./report-failure.ts"
+import { reportUsage } from "./report-usage.ts"
 import { addRmCommand } from "./rm-command.ts"
 import { addRunCommand } from "./run-command.ts"
 import { addSessionsCommand } from "./sessions-command.ts"
 import { addSetupCommand } from "./setup-command.ts"
 import { addUpCommand } from "./up-command.ts"
 
+const HELP = `
+Exit codes:
+  0    done
+  1    refused or failed; the first line on standard error is \`stereo: CODE: what was wrong\`
+  64   the command line was not understood
+  125  \`exec\` and \`run\`: stereo failed; any other code is that of the command in the machine
+  130  stopped by Ctrl-C, SIGTERM or SIGHUP
+
+Environment:
+  STEREO_HOME   where everything is kept (default: ~/.local/share/stereo)
+  STEREO_DEBUG  any value: errors with their stack
+  NO_COLOR      any value: no colours
+
+Example:
+  $ stereo doctor
+  $ stereo build coder
+  $ stereo run --image coder -- claude -p 'what is in this folder?'`
+
 const context = readContext()
 const program = new Command("stereo")
   .description("Locked-down Linux VM images for AI agents, and the gateway between each agent and the world")
   .version("0.1.0")
-  .showHelpAfterError("(run with --help for usage and an example)")
+  .configureOutput({ outputError: () => undefined }) // reported below, with the command's own hint
+  .addHelpText("after", HELP)
   .exitOverride()
 
 addSetupCommand(program, context)
@@ -55,13 +75,20 @@ async function run(command: Command): Promise<void> {
   try {
     await command.parseAsync()
   } catch (thrown) {
-    if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? 0 : 64
+    if (thrown instanceof CommanderError) process.exitCode = endOfParsing(command, thrown)
     else {
       const code = reportFailure(context, thrown)
       // a command may have chosen a code of its own
       process.exitCode ||= code
     }
   }
+}
+
+/** Help that was asked for is a success; help in place of a missing subcommand is not. */
+function endOfParsing(command: Command, thrown: CommanderError): number {
+  if (thrown.exitCode === 0) return 0
+  if (thrown.code === "commander.help") return 64
+  return reportUsage(command, process.argv.slice(2), thrown.message)
 }
 
 function readContext(): CliContext {

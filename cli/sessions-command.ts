@@ -22,8 +22,9 @@ export function addSessionsCommand(program: Command, context: CliContext): void 
   const sessions = program
     .command("sessions")
     .description("list and show what agents did, as it crossed the wire")
+    .addHelpText("after", "\nExamples:\n  $ stereo sessions\n  $ stereo sessions show 01k9")
   sessions
-    .command("ls")
+    .command("ls", { isDefault: true })
     .description("list the sessions, the latest last")
     .option("--json", "print as JSON")
     .addHelpText("after", "\nExample:\n  $ stereo sessions ls --json")

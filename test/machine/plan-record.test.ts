@@ -131,7 +131,7 @@ describe("a card", () => {
       '--name "../../elsewhere"',
     ],
     ["an empty team", { team: "" }, "--team is empty"],
-  ])("loses to %s on the command line only by a refusal", (_case, asked, message) => {
+  ])("is refused beside %s on the command line", (_case, asked, message) => {
     expect(() => plan({}, asked)).toThrow(message)
   })
 

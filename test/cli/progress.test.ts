@@ -1,0 +1,43 @@
+import { PassThrough } from "node:stream"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { terminalProgress } from "../../cli/progress.ts"
+
+describe("progress off a terminal", () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it("says nothing of a step that ends at once", async () => {
+    const { progress, text } = open()
+    expect(await progress.step("Short", async () => 7)).toBe(7)
+    expect(text()).toBe("")
+  })
+
+  it("names a step after two seconds and says with its last note how it ended", async () => {
+    const { progress, text } = open()
+    const work = Promise.withResolvers<void>()
+    const step = progress.step("Long", (note) => {
+      note("half way")
+      return work.promise
+    })
+    await vi.advanceTimersByTimeAsync(2500)
+    expect(text()).toBe("Long: half way …\n")
+    work.resolve()
+    await step
+    expect(text()).toBe("Long: half way …\ndone: Long: half way (2.5 s)\n")
+  })
+
+  it("passes a failure on", async () => {
+    const { progress, text } = open()
+    await expect(progress.step("Wrong", () => Promise.reject(new Error("no")))).rejects.toThrow("no")
+    expect(text()).toBe("")
+  })
+})
+
+function open() {
+  const stream = new PassThrough()
+  // a stream without isTTY, as a pipe is; the rest of WriteStream is not used off a terminal
+  const progress = terminalProgress(stream as unknown as NodeJS.WriteStream, Date.now)
+  const said: string[] = []
+  stream.on("data", (chunk) => said.push(String(chunk)))
+  return { progress, text: () => said.join("") }
+}
