@@ -43,9 +43,10 @@ function holds(fdDir: string, wanted: string): boolean {
   })
 }
 
-/** Processes and files end while one looks at them. */
+/** Processes and files end while one looks at them, and a few do not show theirs even to root. */
 function isGone(thrown: unknown): boolean {
-  return thrown instanceof Error && "code" in thrown && ["ENOENT", "ESRCH"].includes(String(thrown.code))
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : ""
+  return ["ENOENT", "ESRCH", "EACCES"].includes(code)
 }
 
 /** It travels as a header's value. */

@@ -47,7 +47,9 @@ export async function runCapture({ nowMs, log, signal }: CaptureContext): Promis
 
   const plain = (socket: Socket, via: Envelope["via"]): Looked => {
     const client = lookUp(socket, log)
-    const caller = client.then((found) => (found ? agent.findCaller(found.inode, found.uid) : null))
+    const caller = client.then((found) =>
+      found && isHeld(found) ? agent.findCaller(found.inode, found.uid) : null,
+    )
     return { client, connection: { via, scheme: "http", serverName: null, caller, socket } }
   }
   await writeTrust(authority)
@@ -64,6 +66,11 @@ export async function runCapture({ nowMs, log, signal }: CaptureContext): Promis
 interface Looked {
   readonly client: Promise<ClientSocket | null>
   readonly connection: Connection
+}
+
+/** A socket that its process has closed already is nobody's. */
+function isHeld({ inode }: ClientSocket): boolean {
+  return inode !== "0"
 }
 
 async function lookUp(socket: Socket, log: (line: string) => void): Promise<ClientSocket | null> {

@@ -1,4 +1,6 @@
+import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { GUEST_USERS } from "../../contract/wire.ts"
 import { type CaptureLab, openCaptureLab } from "./capture-lab.ts"
 import { labProblem } from "./guest-lab.ts"
 
@@ -91,5 +93,14 @@ describe("what the capture proxy refuses or answers by itself", () => {
     ["a reverse name", { name: "8.8.8.8.in-addr.arpa", type: "PTR" }, "ENOTFOUND"],
   ])("has no answer to a question for %s", async (_name, resolve, code) => {
     expect((await rig.probe({ resolve })).error).toBe(code)
+  })
+
+  it.each([1, 2, 3])("goes on after rubbish on every port, seed %i", async (seed) => {
+    const program = join(rig.lab.dir, "garbage-client.ts")
+    const thrown = await rig.lab.run(GUEST_USERS.agent.uid, ["/run/node", program, String(seed), "60"])
+    expect(thrown.stdout).toBe("thrown\n")
+    expect(rig.capture.exitCode).toBeNull()
+    rig.host.onRequest = ({ stream }) => stream.respond({ ":status": 200 }, { endStream: true })
+    expect(await rig.probe({ url: `https://${NAME}/` })).toMatchObject({ status: 200, ended: true })
   })
 })

@@ -28,6 +28,8 @@ export interface CaptureLab {
   readonly lab: GuestLab
   readonly host: GatewayStandIn
   readonly envelopes: Envelope[]
+  /** The proxy's process. */
+  readonly capture: ChildProcess
   /** Runs the probe client as the agent; `onEvent` sees what it prints as it prints it. */
   readonly probe: (spec: ProbeSpec, onEvent?: (event: ProbeEvent) => void) => Promise<ProbeResult>
   /** The envelope of the exchange that the host saw with that id. */
@@ -46,12 +48,15 @@ export async function openCaptureLab(): Promise<CaptureLab> {
     log: (line) => process.stderr.write(`${line}\n`),
   })
   await startRelay(lab)
-  copyFileSync(join(projectDir, "test/guest-agent/probe-client.ts"), join(lab.dir, "probe-client.ts"))
-  await startCapture(lab)
+  for (const name of ["probe-client.ts", "garbage-client.ts"]) {
+    copyFileSync(join(projectDir, "test/guest-agent", name), join(lab.dir, name))
+  }
+  const capture = await startCapture(lab)
   return {
     lab,
     host,
     envelopes,
+    capture,
     probe: (spec, onEvent) => probe(lab, spec, onEvent),
     envelopeOf: (id) => waitFor(`the envelope ${id}`, () => envelopes.find((one) => one.id === id)),
     close: () => close(lab, host, intake),
