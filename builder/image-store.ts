@@ -13,11 +13,13 @@ import {
   stat,
   symlink,
 } from "node:fs/promises"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { parse } from "smol-toml"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
 import { type Manifest, manifest } from "../contract/manifest.ts"
+
+const KEPT_NAMELESS = 8
 
 export interface StoredImage {
   readonly name: string
@@ -46,6 +48,7 @@ export async function storeImage(
     await chmod(work, 0o755)
     if (!(await exists(dir))) await rename(work, dir)
     await pointName(home, name, digest)
+    await removeOldest(home)
     return readImage(home, name)
   } finally {
     await rm(work, { recursive: true, force: true })
@@ -56,6 +59,21 @@ export async function storeImage(
 async function removeLeftovers(byDigest: string): Promise<void> {
   for (const name of await readdir(byDigest)) {
     if (name.startsWith(".making-")) await rm(join(byDigest, name), { recursive: true, force: true })
+  }
+}
+
+/** Of the images that no name points at any more, those made last stay: a machine may have been started from one. */
+async function removeOldest(home: Home): Promise<void> {
+  const byDigest = join(home.images, "by-digest")
+  const byName = join(home.images, "by-name")
+  const named = new Set(await Promise.all((await imageNames(byName)).map((name) => digestOf(byName, name))))
+  const nameless = (await readdir(byDigest)).filter((digest) => !named.has(digest))
+  const dated = await Promise.all(
+    nameless.map(async (digest) => ({ digest, madeMs: (await stat(join(byDigest, digest))).mtimeMs })),
+  )
+  dated.sort((left, right) => right.madeMs - left.madeMs)
+  for (const { digest } of dated.slice(KEPT_NAMELESS)) {
+    await rm(join(byDigest, digest), { recursive: true, force: true })
   }
 }
 
@@ -70,9 +88,9 @@ async function pointName(home: Home, name: string, digest: string): Promise<void
 
 /** Finds an image by name, digest, or the beginning of a digest. */
 export async function readImage(home: Home, reference: string): Promise<StoredImage> {
+  const byName = join(home.images, "by-name")
+  if ((await imageNames(byName)).includes(reference)) return readNamed(byName, reference)
   const all = await listImages(home)
-  const named = all.find(({ name }) => name === reference)
-  if (named) return named
   const matches = /^[0-9a-f]{6,64}$/.test(reference)
     ? all.filter(({ digest }) => digest.startsWith(reference))
     : []
@@ -86,13 +104,20 @@ export async function readImage(home: Home, reference: string): Promise<StoredIm
 /** All named images, by name. */
 export async function listImages(home: Home): Promise<StoredImage[]> {
   const byName = join(home.images, "by-name")
+  return Promise.all((await imageNames(byName)).map((name) => readNamed(byName, name)))
+}
+
+async function imageNames(byName: string): Promise<string[]> {
   if (!(await exists(byName))) return []
-  const names = (await readdir(byName)).filter((name) => !name.startsWith(".")).sort()
-  return Promise.all(names.map((name) => readNamed(byName, name)))
+  return (await readdir(byName)).filter((name) => !name.startsWith(".")).sort()
+}
+
+async function digestOf(byName: string, name: string): Promise<string> {
+  return basename(await readlink(join(byName, name)))
 }
 
 async function readNamed(byName: string, name: string): Promise<StoredImage> {
-  const digest = (await readlink(join(byName, name))).split("/").at(-1) ?? ""
+  const digest = await digestOf(byName, name)
   const dir = join(byName, "..", "by-digest", digest)
   const file = join(dir, "manifest.toml")
   try {

@@ -5,7 +5,7 @@ import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "nod
 import { join } from "node:path"
 
 /** Of each stage; more than the stages of one build, so that a build never loses its own. */
-const KEPT_ENTRIES = 12
+const KEPT_ENTRIES = 6
 const USED = ".used"
 /** A command that was just killed may still close its last file. */
 const REMOVE = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 } as const

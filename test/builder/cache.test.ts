@@ -63,11 +63,11 @@ describe("cachedStage", () => {
         key: index.toString(16).padStart(64, "0"),
         make: async () => undefined,
       })
-    for (let index = 0; index < 12; index += 1) await use(index)
+    for (let index = 0; index < 6; index += 1) await use(index)
     await use(0)
-    for (let index = 12; index < 20; index += 1) await use(index)
+    for (let index = 6; index < 11; index += 1) await use(index)
     const left = readdirSync(folder.dir).map((name) => Number.parseInt(name, 16))
-    expect(left).toHaveLength(12)
+    expect(left).toHaveLength(6)
     expect(left).toContain(0)
     expect(left).not.toContain(1)
   })

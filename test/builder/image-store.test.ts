@@ -28,6 +28,18 @@ describe("the image store", () => {
     expect(readdirSync(older.dir)).toContain("manifest.toml")
   })
 
+  it("removes the oldest of the images that no name points at, and never a named one", async () => {
+    using folder = openFolder()
+    const home = homeLayout(folder.dir)
+    const kept = await storeImage(home, "kept", writeImage("kept"))
+    const made: string[] = []
+    for (let build = 0; build < 11; build += 1) {
+      made.push((await storeImage(home, "base", writeImage(String(build)))).digest)
+    }
+    const left = readdirSync(join(home.images, "by-digest"))
+    expect(left.toSorted()).toEqual([kept.digest, ...made.slice(2)].toSorted())
+  })
+
   it("leaves the name and the store as they were when a build fails", async () => {
     using folder = openFolder()
     const home = homeLayout(folder.dir)
