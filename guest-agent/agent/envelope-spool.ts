@@ -45,8 +45,10 @@ export async function openSpool(dir: string, log: (line: string) => void): Promi
       return {
         body: `[${parts.join(",")}]`,
         forget: async () => {
-          for (const name of taken) names.splice(names.indexOf(name), 1)
-          await remove(dir, taken)
+          // the session before this one may have sent some of them too
+          const left = taken.filter((name) => names.includes(name))
+          for (const name of left) names.splice(names.indexOf(name), 1)
+          await remove(dir, left)
         },
       }
     },

@@ -2,12 +2,15 @@
 
 import { type ClientHttp2Session, connect } from "node:http2"
 import type { Duplex } from "node:stream"
+import { setTimeout as sleep } from "node:timers/promises"
 import { reasonOf } from "../../contract/fault.ts"
 import type { EnvelopeSpool } from "./envelope-spool.ts"
 
 /** After a refusal or silence the batch is sent again. */
 const RETRY_MS = 2_000
 const ANSWER_MS = 10_000
+/** What is spooled is safe; a little later there is more to send at once. */
+const GATHER_MS = 100
 
 /** Lives as long as the stream. */
 export function serveUplink(
@@ -23,6 +26,7 @@ export function serveUplink(
     if (sending) return
     sending = true
     try {
+      await sleep(GATHER_MS)
       await sendAll(session, spool)
     } catch (thrown) {
       log(`envelopes wait: ${reasonOf(thrown)}`)

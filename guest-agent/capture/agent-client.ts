@@ -15,6 +15,8 @@ export interface AgentClient {
 
 const MAX_WAITING = 5_000
 const BATCH = 100
+/** Exchanges that end together travel together: each message costs both programs some CPU. */
+const GATHER_MS = 50
 const RETRY_MS = 500
 const ENVELOPES_MS = 5_000
 /** A request waits for it. */
@@ -33,6 +35,7 @@ export function startAgentClient(path: string, log: (line: string) => void): Age
   }
   const run = async (): Promise<void> => {
     running = true
+    await sleep(GATHER_MS)
     while (waiting.length > 0) {
       const batch = waiting.slice(0, BATCH)
       try {

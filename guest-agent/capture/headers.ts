@@ -20,7 +20,8 @@ const HOP_BY_HOP = new Set([
 /** `rawHeaders` as node:http gives them. Names that only the proxy may say are taken off. */
 export function toHttp2Headers(rawHeaders: readonly string[]): OutgoingHttpHeaders {
   const dropped = droppedNames(rawHeaders)
-  const headers: Record<string, string | string[]> = {}
+  // without a prototype: a client may well call its header `constructor` or `__proto__`
+  const headers: Record<string, string | string[]> = Object.create(null)
   for (const [name, value] of pairs(rawHeaders)) {
     if (name === "host" || dropped.has(name) || name.startsWith(GUEST_CLAIM_HEADERS.prefix)) continue
     const before = headers[name]
