@@ -12,6 +12,12 @@ const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/
 const AUTHORITY = /^([^:@]+)(?::(\d{1,5}))?$/
 /** `/ \ . NUL` spelled in percent, once or twice: what a server might decode into another path. */
 const ENCODED_GAMES = /%(?:25)*(?:2e|2f|5c|00)/i
+/** By these some servers take another method, host or path for the one that was decided on. */
+const OVERRIDES = new Set(
+  "x-http-method-override x-http-method x-method-override x-original-url x-rewrite-url x-forwarded-host x-original-host x-host forwarded".split(
+    " ",
+  ),
+)
 
 /** One EgressRequest for each way of saying it; whatever could be read in two ways is refused. */
 export function normaliseRequest(head: GuestHead): Normalised {
@@ -23,6 +29,9 @@ export function normaliseRequest(head: GuestHead): Normalised {
   const claimed = contradiction(head, place.host)
   if (claimed) return { refusal: claimed }
   const path = head.target.split("?", 1)[0] ?? ""
+  const override = head.headers.find(([name]) => OVERRIDES.has(name))
+  if (override)
+    return refuse("egress/override", `the header ${override[0]} asks for another method, host or path`)
   const wrong = describeBadTarget(head.target, path)
   if (wrong) return refuse("egress/bad-path", wrong)
   return { request: { scheme: head.scheme, ...place, method: head.method, path } }
@@ -69,7 +78,7 @@ function contradiction(head: GuestHead, host: string): Refusal | null {
 
 function describeBadTarget(target: string, path: string): string | null {
   if (!target.startsWith("/")) return `the target ${quote(target)} does not begin with a slash`
-  if (!/^[!-~]+$/.test(target) || /[\\#"<>^`{|}]/.test(path)) {
+  if (!/^[!-~]+$/.test(target) || target.includes("#") || /[\\"<>^`{|}]/.test(path)) {
     return `the target ${quote(target)} holds characters that a URL may not`
   }
   if (ENCODED_GAMES.test(path)) return `the path ${quote(path)} holds an encoded dot, slash, backslash or NUL`
@@ -88,12 +97,14 @@ const HINTS: Readonly<Record<string, string>> = {
   "egress/bad-host": "write the host as a plain name such as api.example.com, without a dot at its end",
   "egress/bad-path":
     "write the path plainly: no dot segments, no doubled or encoded slashes, no bare specials",
+  "egress/override": "ask for the method, host and path that are meant, and leave the header out",
   "egress/sni-mismatch": "ask in the request for the host that the TLS connection was made to",
   "egress/host-mismatch": "send one Host header, the same as the host that is called",
 }
 
 function refusal(rule: string, reason: string): Refusal {
-  const status = rule === "egress/ip-literal" || rule.endsWith("-mismatch") ? 403 : 400
+  const status =
+    ["egress/ip-literal", "egress/override"].includes(rule) || rule.endsWith("-mismatch") ? 403 : 400
   return { status, rule, reason, hint: HINTS[rule] ?? "send the request in its plain form" }
 }
 

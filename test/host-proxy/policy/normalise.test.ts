@@ -140,6 +140,15 @@ describe("normaliseRequest", () => {
     )
   })
 
+  it.each(["x-http-method-override", "x-original-url", "x-rewrite-url", "x-forwarded-host"])(
+    "refuses the header %s, by which a server may take another request for the one decided on",
+    (name) => expect(ruleOf({ headers: [[name, "/v1/files"]] })).toBe("egress/override"),
+  )
+
+  it("refuses a fragment, in the query too", () => {
+    expect(ruleOf({ target: "/v1/items?a#/../files" })).toBe("egress/bad-path")
+  })
+
   it("accepts no path that a URL parser would change", () => {
     const piece = fc.oneof(
       fc.string({ maxLength: 6 }),
