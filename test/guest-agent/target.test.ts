@@ -67,6 +67,15 @@ describe("headers between the hops", () => {
     expect(toHttp2Headers(["X-A", "1", "B", "2", "x-a", "3"])).toEqual({ "x-a": ["1", "3"], b: "2" })
   })
 
+  it("passes on headers whose names are those of every object's properties", () => {
+    const passed = toHttp2Headers(["Constructor", "1", "__proto__", "2", "toString", "3"])
+    expect(Object.entries(passed)).toEqual([
+      ["constructor", "1"],
+      ["__proto__", "2"],
+      ["tostring", "3"],
+    ])
+  })
+
   it("drops what Connection names, however it is written", () => {
     expect(toHttp2Headers(["Connection", "keep-alive, X-One", "x-one", "1", "X-Two", "2"])).toEqual({
       "x-two": "2",
