@@ -1,8 +1,10 @@
 /** `stereo doctor`: what this host has and lacks, what that means, and what to type. */
 
 import { rm } from "node:fs/promises"
+import { join } from "node:path"
 import { styleText } from "node:util"
 import type { Command } from "commander"
+import { Fault } from "../contract/fault.ts"
 import type { Finding } from "../machine/doctor/finding.ts"
 import type { CliContext } from "./context.ts"
 import { findHost } from "./ensure-host.ts"
@@ -29,9 +31,34 @@ async function doctor(context: CliContext, options: DoctorOptions): Promise<void
   const { home, signal } = context
   const { examineHost } = await import("../machine/examine-host.ts")
   if (options.probe) await rm(home.probe, { force: true })
-  const findings = [...(await examineHost(home, signal)), await checkHost(context)]
+  const findings = [
+    ...(await examineHost(home, signal)),
+    await checkCredentials(context),
+    await checkHost(context),
+  ]
   context.print(options.json ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(describe).join(""))
   if (findings.some(({ status }) => status === "fail")) context.exitWith(1)
+}
+
+/** Which providers have a real credential; the credentials themselves go no further than this. */
+async function checkCredentials(context: CliContext): Promise<Finding> {
+  const subject = "credentials"
+  const { readCredential, readHostConfig } = await import("../host-proxy/provider/host-config.ts")
+  const { readDefinitions } = await import("../host-proxy/provider/read-definitions.ts")
+  const definitions = await readDefinitions(join(context.projectDir, "policies", "providers"))
+  try {
+    const config = await readHostConfig(context.home.hostConfig, definitions)
+    const has = definitions.filter((one) => readCredential(one, config, context.environment) !== null)
+    const found = has.length === 0 ? "none" : has.map(({ name }) => name).join(", ")
+    const meaning = "agents' calls are refused unless the provider has a real credential on the host"
+    const fix =
+      has.length === 0 ? `write them to ${context.home.hostConfig}, see \`stereo host --help\`` : null
+    return { subject, status: has.length === 0 ? "warn" : "ok", found, meaning, fix }
+  } catch (thrown) {
+    if (!(thrown instanceof Fault)) throw thrown
+    const meaning = "the host service does not start with it, and no machine without the service"
+    return { subject, status: "fail", found: thrown.message, meaning, fix: thrown.hint ?? null }
+  }
 }
 
 async function checkHost(context: CliContext): Promise<Finding> {

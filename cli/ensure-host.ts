@@ -1,7 +1,8 @@
 /** Finds the host service, or starts it in a session of its own and waits until it answers. */
 
 import { spawn } from "node:child_process"
-import { closeSync, mkdirSync, openSync } from "node:fs"
+import { closeSync, fstatSync, mkdirSync, openSync } from "node:fs"
+import { stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { Fault } from "../contract/fault.ts"
@@ -44,7 +45,7 @@ async function answers(host: HostClient, signal: AbortSignal): Promise<boolean> 
 
 async function startHost(context: CliContext): Promise<HostClient> {
   const { openHostClient } = await import("../machine/host-client.ts")
-  const child = spawnHost(context)
+  const { child, logStart } = spawnHost(context)
   const host = openHostClient(context.home.hostSocket)
   const deadlineMs = context.now() + DEADLINE_MS
   while (!(await answers(host, context.signal))) {
@@ -53,7 +54,11 @@ async function startHost(context: CliContext): Promise<HostClient> {
     const late = context.now() > deadlineMs
     if (late || (ended && !(await answersSoon(host, context)))) {
       host[Symbol.dispose]()
-      throw await notStarted(context, late ? `it did not answer in ${DEADLINE_MS / 1000} s` : "it ended")
+      throw await notStarted(
+        context,
+        logStart,
+        late ? `it did not answer in ${DEADLINE_MS / 1000} s` : "it ended",
+      )
     }
     await delay(50)
   }
@@ -69,6 +74,8 @@ function spawnHost(context: CliContext) {
   const { hostLog } = context.home
   mkdirSync(dirname(hostLog), { recursive: true, mode: 0o700 })
   const log = openSync(hostLog, "a", 0o600)
+  // what an earlier start wrote is not what went wrong now
+  const logStart = fstatSync(log).size
   const main = join(context.projectDir, "cli", "main.ts")
   const child = spawn(process.execPath, [...process.execArgv, main, "host"], {
     cwd: "/",
@@ -79,11 +86,12 @@ function spawnHost(context: CliContext) {
   })
   closeSync(log)
   child.unref()
-  return child
+  return { child, logStart }
 }
 
-async function notStarted(context: CliContext, what: string): Promise<Fault> {
-  const lines = printable(await readTailText(context.home.hostLog, 4096))
+async function notStarted(context: CliContext, logStart: number, what: string): Promise<Fault> {
+  const { size } = await stat(context.home.hostLog)
+  const lines = printable(await readTailText(context.home.hostLog, Math.min(size - logStart, 4096)))
     .trimEnd()
     .split("\n")
     .slice(-8)

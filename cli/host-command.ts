@@ -9,6 +9,7 @@ import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Log } from "../host-proxy/exchange.ts"
 import type { Host } from "../host-proxy/open-host.ts"
 import type { CliContext } from "./context.ts"
+import { findHost } from "./ensure-host.ts"
 import { printable } from "./printable.ts"
 
 const SWEEP_EVERY_MS = 1500
@@ -45,9 +46,8 @@ export function addHostCommand(program: Command, context: CliContext): void {
 }
 
 async function showStatus(context: CliContext, asJson: boolean): Promise<void> {
-  if (!existsSync(context.home.hostSocket)) throw notRunning(context.home.hostSocket)
-  const { openHostClient } = await import("../machine/host-client.ts")
-  using client = openHostClient(context.home.hostSocket)
+  using client = await findHost(context)
+  if (client === null) throw notRunning(context.home.hostSocket)
   const health = await client.health(context.signal)
   const served = health.machines.length === 0 ? "no machine" : health.machines.join(", ")
   const text = `process ${health.pid}, version ${health.version}, since ${health.startedAt}, serves ${served}`
@@ -112,7 +112,7 @@ async function stopHost(context: CliContext): Promise<void> {
 
 function notRunning(path: string): Fault {
   return new Fault("host/not-running", `no host service listens on ${path}`, {
-    hint: "stereo host starts one",
+    hint: "`stereo host` runs one here; `stereo up` and `stereo run` start one when they need it",
   })
 }
 

@@ -23,7 +23,16 @@ export function addUpCommand(program: Command, context: CliContext): void {
     .option("--team <name>", "who pays")
     .option("--project <name>", "for what")
     .option("--json", "print what was started as JSON")
-    .addHelpText("after", "\nExamples:\n  $ stereo up --image coder --name demo\n  $ stereo up jcard.toml")
+    .addHelpText(
+      "after",
+      [
+        "\nA machine that was stopped is started again by its name with its disk, image, team and project; what else",
+        "its card said needs the card again. The keys of a card are in docs/definitions.md.",
+        "\nExamples:",
+        "  $ stereo up --image coder --name demo",
+        "  $ stereo up jcard.toml",
+      ].join("\n"),
+    )
     .action((card: string | undefined, options: UpOptions) => up(context, card, options))
 }
 
@@ -33,7 +42,8 @@ async function up(context: CliContext, card: string | undefined, options: UpOpti
   const { launchMachine } = await import("../machine/launch.ts")
   await sweepMachines(home, now())
   using host = await ensureHost(context)
-  const { image, json, ...asked } = options
+  const { json, ...given } = options
+  const { image, ...asked } = card === undefined ? await keepEarlier(context, given) : given
   const launched = await launchMachine({
     ...{ home, projectDir, host, asked, ephemeral: false, progress, now, signal },
     ...(image === undefined ? {} : { image }),
@@ -41,6 +51,18 @@ async function up(context: CliContext, card: string | undefined, options: UpOpti
   })
   context.print(json ? `${JSON.stringify(toJson(launched), null, 2)}\n` : `${launched.record.name}\n`)
   process.stderr.write(describe(launched))
+}
+
+/** A machine that is started again without a card stays what it was, unless the command line says otherwise. */
+async function keepEarlier(
+  context: CliContext,
+  given: Omit<UpOptions, "json">,
+): Promise<Omit<UpOptions, "json">> {
+  const { listMachines } = await import("../machine/record-store.ts")
+  const machines = await listMachines(context.home)
+  const earlier = machines.find(({ name }) => name === given.name)?.record
+  if (!earlier) return given
+  return { image: earlier.image.name, team: earlier.team, project: earlier.project, ...given }
 }
 
 function toJson({ record, report, accelerator, prepareMs, bootMs }: LaunchedMachine) {

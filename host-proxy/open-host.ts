@@ -41,8 +41,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
   await using parts = new AsyncDisposableStack()
   const { home, log, now } = options
   const socket = parts.use(await claimSocket(home.hostSocket))
-  const config = await readHostConfig(home.hostConfig)
   const definitions = await readDefinitions(join(options.policiesDir, "providers"))
+  const config = await readHostConfig(home.hostConfig, definitions)
   const archive = parts.use(await openArchive(home.archive, now(), log))
   const outbound = parts.use(openOutbound(options.timeouts ?? DEFAULT_TIMEOUTS))
   const ledger = parts.use(

@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises"
 import { z } from "zod"
 import { Fault } from "../../contract/fault.ts"
 import type { ProviderDefinition } from "../../contract/provider-definition.ts"
-import { parseToml } from "../../contract/toml.ts"
+import { lineOfKey, parseToml } from "../../contract/toml.ts"
 
 const httpUrl = z.url({ protocol: /^https?$/, error: "expected an http:// or https:// address" })
 
@@ -34,8 +34,14 @@ export const hostConfig = z.strictObject({
 })
 export type HostConfig = z.infer<typeof hostConfig>
 
-/** The parsed file, empty when there is none. Faults: `host/open-config`, `host/bad-toml`, `host/bad-field`. */
-export async function readHostConfig(file: string): Promise<HostConfig> {
+/**
+ * The parsed file, empty when there is none. Faults: `host/open-config`, `host/bad-toml`, `host/bad-field`, and
+ * `host/unknown-provider` for a name that no definition has: its credential would silently not be used.
+ */
+export async function readHostConfig(
+  file: string,
+  definitions: readonly ProviderDefinition[],
+): Promise<HostConfig> {
   const found = await stat(file).catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === "ENOENT") return null
     throw thrown
@@ -47,7 +53,19 @@ export async function readHostConfig(file: string): Promise<HostConfig> {
       hint: `chmod 600 ${file}`,
     })
   }
-  return parseToml({ text: await readFile(file, "utf8"), file, stage: "host" }, hostConfig)
+  const text = await readFile(file, "utf8")
+  const config = parseToml({ text, file, stage: "host" }, hostConfig)
+  const names = definitions.map(({ name }) => name)
+  const unknown = Object.keys(config.providers).find((name) => !names.includes(name))
+  if (unknown === undefined) return config
+  const line = lineOfKey(text, ["providers", unknown])
+  throw new Fault(
+    "host/unknown-provider",
+    `${file}:${line}: providers.${unknown}: there is no such provider`,
+    {
+      hint: `known: ${names.join(", ")}; a new one is a file of policies/providers`,
+    },
+  )
 }
 
 /** The real credential of a provider: host.toml comes first, then the environment; null when there is none. */

@@ -7,6 +7,7 @@ import { readDefinitions } from "../../../host-proxy/provider/read-definitions.t
 import { projectDir } from "../../rules/sources.ts"
 
 const dir = mkdtempSync(join(tmpdir(), "stereo-config-"))
+const definitions = await readDefinitions(join(projectDir, "policies/providers"))
 afterAll(() => rmSync(dir, { recursive: true }))
 
 function write(text: string, mode = 0o600): string {
@@ -18,12 +19,12 @@ function write(text: string, mode = 0o600): string {
 
 describe("host.toml", () => {
   it("is not needed", async () => {
-    expect(await readHostConfig(join(dir, "none.toml"))).toEqual({ providers: {}, upstream: [] })
+    expect(await readHostConfig(join(dir, "none.toml"), definitions)).toEqual({ providers: {}, upstream: [] })
   })
 
   it("that others may read is refused, with what to type", async () => {
     const file = write("", 0o640)
-    await expect(readHostConfig(file)).rejects.toMatchObject({
+    await expect(readHostConfig(file, definitions)).rejects.toMatchObject({
       code: "host/open-config",
       hint: `chmod 600 ${file}`,
     })
@@ -31,6 +32,11 @@ describe("host.toml", () => {
 
   it.each([
     ["an unknown key", '[providers.anthropic]\nkez = "12345678"', ":2: providers.anthropic.kez: unknown key"],
+    [
+      "a provider that is not known",
+      '[providers.antropic]\nkey = "12345678"',
+      ":1: providers.antropic: there is no such",
+    ],
     ["a wrong type", "[providers.anthropic]\nkey = 5", ":2: providers.anthropic.key:"],
     [
       "an upstream that is no http address",
@@ -44,15 +50,15 @@ describe("host.toml", () => {
     ],
   ])("with %s is refused with file, line and key", async (_what, text, expected) => {
     const file = write(text)
-    await expect(readHostConfig(file)).rejects.toThrow(expected)
-    await expect(readHostConfig(file)).rejects.toThrow(file)
+    await expect(readHostConfig(file, definitions)).rejects.toThrow(expected)
+    await expect(readHostConfig(file, definitions)).rejects.toThrow(file)
   })
 
   it("comes before the environment, and the environment before nothing", async () => {
-    const [anthropic] = await readDefinitions(join(projectDir, "policies/providers"))
+    const [anthropic] = definitions
     if (!anthropic) throw new Error("no definition")
-    const config = await readHostConfig(write('[providers.anthropic]\nkey = "from-host-toml"'))
-    const none = await readHostConfig(join(dir, "none.toml"))
+    const config = await readHostConfig(write('[providers.anthropic]\nkey = "from-host-toml"'), definitions)
+    const none = await readHostConfig(join(dir, "none.toml"), definitions)
     expect(readCredential(anthropic, config, { ANTHROPIC_API_KEY: "from-environment" })).toBe(
       "from-host-toml",
     )
