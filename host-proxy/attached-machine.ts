@@ -16,7 +16,13 @@ import { openEgressListener } from "./guest/egress-listener.ts"
 import type { GuestStream } from "./guest/guest-stream.ts"
 import { openUplinkLink } from "./guest/uplink-link.ts"
 import { limitLog } from "./limit-log.ts"
+import { openPace } from "./pace.ts"
 import { readEgressSets } from "./policy/read-egress-sets.ts"
+
+/** What a machine may have refused; at most 90 kB of the archive each. */
+const REFUSALS = { burst: 50, perSecond: 20 }
+/** What a guest may say of its exchanges: half a kilobyte each, as long as it is honest. */
+const ENVELOPE_BYTES = { burst: 8 * 1024 * 1024, perSecond: 128 * 1024 }
 
 export interface AttachedMachine extends AsyncDisposable {
   readonly record: MachineRecord
@@ -36,7 +42,8 @@ export async function attachMachine(
   if (policy.kind === "broken") log(`${policy.rule}: ${policy.reason}; nothing may leave`)
   const { name: machine, runId, team, project, placeholders } = record
   const caller = { machine, runId, team, project }
-  const known = { caller, policy, placeholders, detached: detached.signal }
+  const refusals = openPace(REFUSALS, gateway.now, detached.signal)
+  const known = { caller, policy, placeholders, detached: detached.signal, refusals }
   const inFlight = new Set<Promise<void>>()
   const onCall = (stream: GuestStream) => {
     const call = carryCall(gateway, known, stream).finally(() => inFlight.delete(call))
@@ -53,7 +60,11 @@ export async function attachMachine(
     now: gateway.now,
     log,
   })
-  const onEnvelopes = (batch: readonly Envelope[]) => keepEnvelopes(gateway, runId, batch)
+  const envelopes = openPace(ENVELOPE_BYTES, gateway.now, detached.signal)
+  const onEnvelopes = async (batch: readonly Envelope[]) => {
+    await envelopes(JSON.stringify(batch).length)
+    await keepEnvelopes(gateway, runId, batch)
+  }
   const onRestart = () => control.verify()
   const uplink = openUplinkLink({ socketPath: home.uplinkSocket, onEnvelopes, onRestart, log })
   return {

@@ -6,6 +6,7 @@ import type { Archive, OpenExchange } from "./archive/open-archive.ts"
 import type { ExchangeRow } from "./archive/schema.ts"
 import type { Caller, Log, Refusal } from "./exchange.ts"
 import { type GuestStream, renderRefusal } from "./guest/guest-stream.ts"
+import type { Pace } from "./pace.ts"
 import { decideConnect, decideEgress, type MachinePolicy } from "./policy/decide-egress.ts"
 import { normaliseAuthority, normaliseRequest } from "./policy/normalise.ts"
 import type { Outbound } from "./provider/outbound.ts"
@@ -29,6 +30,8 @@ export interface GatewayMachine {
   readonly placeholders: Readonly<Record<string, string>>
   /** Aborted when the service lets go of the machine. */
   readonly detached: AbortSignal
+  /** A refusal costs the guest nothing and the host a row: a flood of them waits for itself. */
+  readonly refusals: Pace
 }
 
 /** Carries one call of one machine to its end; whatever happens, it ends as a row of the archive. */
@@ -43,9 +46,10 @@ export async function carryCall(
   if (head.method === "CONNECT" && allowsConnect(guest, machine)) {
     return guest.respond(200, [], { endStream: true })
   }
+  const route = planCall(gateway, machine, guest)
+  if ("refusal" in route) await machine.refusals(1)
   const exchange = await beginOrRefuse(gateway, guest, { id, caller: machine.caller, head, startedAtMs })
   if (!exchange) return
-  const route = planCall(gateway, machine, guest)
   const row =
     "refusal" in route
       ? await refuseCall(gateway, guest, exchange, route.refusal)

@@ -1,6 +1,6 @@
 /** The append-only record: one writer, which makes each exchange durable before its answer may end. */
 
-import { mkdir } from "node:fs/promises"
+import { mkdir, statfs } from "node:fs/promises"
 import { join } from "node:path"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { AnswerHead, ExchangeEnd, ExchangeOpening, ExchangeRouting, Log } from "../exchange.ts"
@@ -32,7 +32,15 @@ export interface Archive extends AsyncDisposable {
   begin(opening: ExchangeOpening): Promise<OpenExchange>
 }
 
-export async function openArchive(dir: string, nowMs: number, log: Log): Promise<Archive> {
+/** Below this nothing is begun: a guest that fills the archive must not fill the host's disk with it. */
+const MIN_FREE_BYTES = 512 * 1024 * 1024
+
+export async function openArchive(
+  dir: string,
+  nowMs: number,
+  log: Log,
+  minFreeBytes = MIN_FREE_BYTES,
+): Promise<Archive> {
   const blobsDir = join(dir, "blobs")
   const spoolDir = join(dir, "spool")
   for (const folder of [dir, blobsDir, spoolDir]) await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -46,6 +54,7 @@ export async function openArchive(dir: string, nowMs: number, log: Log): Promise
     recovered,
     async begin(opening) {
       try {
+        await requireRoom(dir, minFreeBytes)
         await resealFailed(store, { ...recovery, nowMs: opening.startedAtMs })
         return await beginExchange(store, opening)
       } catch (thrown) {
@@ -56,6 +65,12 @@ export async function openArchive(dir: string, nowMs: number, log: Log): Promise
     },
     [Symbol.asyncDispose]: () => database.destroy(),
   }
+}
+
+async function requireRoom(dir: string, minFreeBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dir)
+  if (bavail * bsize >= minFreeBytes) return
+  throw new Error(`the disk of ${dir} has less than ${Math.ceil(minFreeBytes / 1024 / 1024)} MiB free`)
 }
 
 interface Store {

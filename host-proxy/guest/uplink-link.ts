@@ -21,6 +21,8 @@ export interface UplinkOptions {
 }
 
 const RETRY_MS = 250
+/** Between two parts of a batch; the next one waits for it. */
+const BATCH_MS = 10_000
 const MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 export function openUplinkLink(options: UplinkOptions): AsyncDisposable {
@@ -56,10 +58,16 @@ async function serveUplink(socket: Socket, options: UplinkOptions, ended: AbortS
   ended.addEventListener("abort", close, { once: true })
   try {
     if (!(await awaitPreface(socket))) return
+    // one batch in memory at a time: what is not read yet waits in the guest
+    let last: Promise<unknown> = Promise.resolve()
     serveSession(socket, {
       log: (line) => options.log(`uplink ${line}`),
       onBroken: options.onRestart,
-      onRequest: (stream, rawHeaders) => answerUplink(stream, rawHeaders, options),
+      onRequest: (stream, rawHeaders) => {
+        const answered = last.then(() => answerUplink(stream, rawHeaders, options))
+        last = answered.catch(() => null) // told by the session; the next in turn does not care
+        return answered
+      },
     })
     if (!socket.destroyed) await once(socket, "close")
   } finally {
@@ -75,7 +83,9 @@ async function answerUplink(
 ): Promise<void> {
   const asked = `${pseudo(rawHeaders, ":method")} ${pseudo(rawHeaders, ":path")}`
   if (asked !== "POST /envelopes") return refuse(stream, 404, "POST /envelopes is all that is taken here")
+  stream.setTimeout(BATCH_MS, () => stream.destroy(new Error("the batch did not come to its end")))
   const text = await readBounded(stream)
+  stream.setTimeout(0)
   if (text === null) return refuse(stream, 413, `a batch is at most ${MAX_BATCH_BYTES} bytes`)
   const batch = parseBatch(text)
   if ("wrong" in batch) return refuse(stream, 400, batch.wrong)

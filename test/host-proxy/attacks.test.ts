@@ -3,7 +3,7 @@ import { connect, performServerHandshake, type ServerHttp2Stream } from "node:ht
 import { createConnection, createServer, type Socket } from "node:net"
 import { describe, expect, it } from "vitest"
 import { callHost } from "../fakes/host-client.ts"
-import { type Lab, openLab } from "./lab.ts"
+import { type Lab, messagesCall, openLab } from "./lab.ts"
 
 /** A guest agent that is hostile only once the host has taken it for a good one. */
 async function openHostileControl(
@@ -57,5 +57,46 @@ describe("a hostile guest behind the control wire", () => {
     if (!stream.destroyed) stream.respond({ ":status": 200 }, { endStream: true })
     await new Promise((resolve) => (stream.session ? stream.session.ping(resolve) : setImmediate(resolve)))
     expect((await callHost(lab.files.home.hostSocket, "GET", "/health")).status).toBe(200)
+  })
+})
+
+describe("a guest that floods", () => {
+  it("with refused calls waits for itself, and another's calls do not", async () => {
+    await using lab = await openLab()
+    const refused = { method: "GET", authority: "evil.example.com", path: "/" }
+    const flood = Array.from({ length: 120 }, () => lab.guest.send(refused))
+    const order: string[] = []
+    const flooded = Promise.all(flood).then(() => order.push("flood"))
+    await lab.guest.send(messagesCall())
+    order.push("call")
+    await flooded
+    expect(order).toEqual(["call", "flood"])
+    expect((await lab.rows()).filter((row) => row.outcome === "refused")).toHaveLength(120)
+  })
+
+  it("with batches of envelopes has one of them in the host's memory at a time", async () => {
+    await using lab = await openLab()
+    const server = createServer()
+    server.listen(lab.files.machine.uplinkSocket)
+    const [socket] = (await once(server, "connection")) as [Socket]
+    const session = connect("http://host", { createConnection: () => socket })
+    session.on("error", () => session.destroy())
+    const answers: string[] = []
+    const post = (name: string) => {
+      const stream = session.request({ ":method": "POST", ":path": "/envelopes" })
+      stream.on("error", () => stream.destroy())
+      stream.once("response", () => answers.push(name))
+      return stream
+    }
+    const first = post("first")
+    first.write("[")
+    const second = post("second").end("[]")
+    await new Promise((resolve) => session.ping(resolve))
+    expect(answers).toEqual([])
+    first.end("]")
+    await once(second, "close")
+    expect(answers).toEqual(["first", "second"])
+    session.destroy()
+    server.close()
   })
 })

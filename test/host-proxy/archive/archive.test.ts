@@ -41,6 +41,12 @@ describe("the archive", () => {
     expect(readdirSync(join(dir, "spool"))).toEqual([])
   })
 
+  it("begins nothing when the disk is nearly full, so that a guest's calls cannot fill it", async () => {
+    await using archive = await openArchive(dir, Date.now(), () => undefined, Number.MAX_SAFE_INTEGER)
+    await expect(archive.begin(opening())).rejects.toMatchObject({ code: "archive/unavailable" })
+    expect(readdirSync(join(dir, "spool"))).toEqual([])
+  })
+
   it("keeps equal bodies once", async () => {
     await using archive = await open()
     for (let round = 0; round < 3; round += 1) {
