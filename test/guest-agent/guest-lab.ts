@@ -2,7 +2,16 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { build } from "esbuild"
@@ -40,6 +49,7 @@ export class GuestLab implements Disposable {
   readonly #children = new Set<ChildProcess>()
 
   constructor() {
+    removeAbandoned()
     const tag = `${process.pid}-${Math.trunc(performance.now())}`
     this.#guest = `sg${tag}`
     this.#witness = `sw${tag}`
@@ -151,6 +161,14 @@ export class GuestLab implements Disposable {
       `ip -n ${witness} route add ${GATEWAY.guestAddress} dev eth0 table local`,
       `ip netns exec ${guest} ip -batch ${projectDir}/images/base/files/usr/lib/stereo/network.batch`,
     ]
+  }
+}
+
+/** Namespaces of test runs that were killed: their names hold the process that made them. */
+function removeAbandoned(): void {
+  const listed = execFileSync("ip", ["netns", "list"], { encoding: "utf8" })
+  for (const [, name, pid] of listed.matchAll(/^(s[gw](\d+)-\d+)\b/gm)) {
+    if (name !== undefined && !existsSync(`/proc/${pid}`)) execFileSync("ip", ["netns", "del", name])
   }
 }
 
