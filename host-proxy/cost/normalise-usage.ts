@@ -31,6 +31,8 @@ type Json = Readonly<Record<string, unknown>>
 export const NO_TOKENS: Buckets = { input: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output: 0 }
 /** About what a token of English text or code takes; only for streams that were cut. */
 const BYTES_PER_TOKEN = 4
+/** Far above any model's context; a larger number is none of tokens, and its price would leave the row's range. */
+const MAX_TOKENS = 1_000_000_000
 
 export function normaliseUsage(api: ProviderApi, turn: ModelTurn): Usage {
   if (!turn.usage) return { source: "none", parts: [], unpriceable: [] }
@@ -46,6 +48,7 @@ export function normaliseUsage(api: ProviderApi, turn: ModelTurn): Usage {
     const source = turn.finished ? "reported" : "partial"
     return { source, parts: [], unpriceable: [...unpriceable, "usage that does not add up"] }
   }
+  if (turn.finished && isEmpty(read.parts)) unpriceable.push("usage without a token")
   if (turn.finished) return { source: "reported", parts: read.parts, unpriceable }
   return { ...estimateOutput(read.parts, turn), unpriceable }
 }
@@ -131,7 +134,12 @@ function countOf(value: unknown): number {
 }
 
 function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= MAX_TOKENS
+}
+
+/** An object that says nothing is not the same as a call that cost nothing. */
+function isEmpty(parts: readonly UsagePart[]): boolean {
+  return parts.every(({ buckets }) => Object.values(buckets).every((count) => count === 0))
 }
 
 function objectOf(value: unknown): Json {

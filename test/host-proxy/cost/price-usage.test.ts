@@ -56,6 +56,14 @@ describe("Anthropic's usage", () => {
     expect(usage.parts[0]?.buckets).toMatchObject({ cacheWrite5m: 9, cacheWrite1h: 0 })
   })
 
+  it.each([
+    ["nothing", {}],
+    ["no tokens at all", { input_tokens: 0, output_tokens: 0 }],
+    ["more tokens than there are", { input_tokens: Number.MAX_SAFE_INTEGER, output_tokens: 1 }],
+  ])("that says %s has no price, and not that of nothing", (_what, usage) => {
+    expect(priceAnthropic({ usage }).costNanoUsd).toBeNull()
+  })
+
   it("that does not add up has no price", () => {
     const split = { ephemeral_5m_input_tokens: 1, ephemeral_1h_input_tokens: 1 }
     const wrong = [
