@@ -30,7 +30,7 @@ export interface ControlLink extends AsyncDisposable {
 
 const RETRY_MS = 150
 /** A guest may take long to boot; what was sent meanwhile waits in the port. */
-const FIRST_ANSWER_MS = 20_000
+const FIRST_ANSWER_MS = 60_000
 const ANSWER_MS = 20_000
 /** A guest may be stopped for a snapshot or starved; its streams must not die of that. */
 const ALIVE_MS = 60_000

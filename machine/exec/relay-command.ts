@@ -33,13 +33,14 @@ export async function relayCommand(
   streams: CommandStreams,
   signal: AbortSignal,
 ): Promise<number> {
-  const channel = await openChannel(client, command, streams.terminal)
+  const opened = await openChannel(client, command, streams.terminal)
+  const { channel } = opened
   const stopResize = followSize(channel, streams.terminal)
   const forward = () => interrupt(client, channel)
   signal.addEventListener("abort", forward, { once: true })
   if (signal.aborted) forward()
   try {
-    return await relay(client, channel, streams, signal)
+    return await relay(client, opened, streams, signal)
   } finally {
     stopResize()
     signal.removeEventListener("abort", forward)
@@ -48,15 +49,30 @@ export async function relayCommand(
   }
 }
 
+interface OpenedChannel {
+  readonly channel: ClientChannel
+  /** The exit code once it is known. */
+  readonly code: () => number | null
+  /** Settles when the channel has closed. */
+  readonly closed: Promise<void>
+}
+
+/** Listens from the first moment: a short command's end stands in the same packet as its beginning. */
 function openChannel(
   client: Client,
   command: string | null,
   terminal: Terminal | null,
-): Promise<ClientChannel> {
+): Promise<OpenedChannel> {
   return new Promise((settle, reject) => {
     const opened = (error: Error | undefined, channel: ClientChannel) => {
-      if (error) reject(new Fault("exec/refused", `the guest did not start the command: ${error.message}`))
-      else settle(channel)
+      if (error)
+        return reject(new Fault("exec/refused", `the guest did not start the command: ${error.message}`))
+      let code: number | null = null
+      channel.on("exit", (exitCode: number | null, signalName?: string) => {
+        code = exitCode ?? codeOfSignal(signalName)
+      })
+      const closed = new Promise<void>((end) => channel.once("close", () => end()))
+      settle({ channel, code: () => code, closed })
     }
     const pty: PseudoTtyOptions | false = terminal !== null && renderPty(terminal)
     if (command === null) client.shell(pty, opened)
@@ -91,18 +107,16 @@ function sendSignal(client: Client, channel: ClientChannel, name: string): void 
   if (outgoing.state !== "closed" && outgoing.state !== "closing") _protocol.signal(outgoing.id, name)
 }
 
-function relay(client: Client, channel: ClientChannel, streams: CommandStreams, signal: AbortSignal) {
+function relay(client: Client, opened: OpenedChannel, streams: CommandStreams, signal: AbortSignal) {
+  const { channel } = opened
   return new Promise<number>((settle, reject) => {
-    let code: number | null = null
     const ended = () => {
+      const code = opened.code()
       if (code !== null) settle(code)
       else if (signal.aborted) settle(codeOfSignal("SIGINT"))
       else reject(lost())
     }
-    channel.on("exit", (exitCode: number | null, signalName?: string) => {
-      code = exitCode ?? codeOfSignal(signalName)
-    })
-    channel.once("close", ended)
+    void opened.closed.then(ended)
     // sshd itself waits for us to go: an end from its side is a broken connection
     client.once("end", ended)
     client.once("close", ended)
