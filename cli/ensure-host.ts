@@ -1,19 +1,22 @@
 /** Finds the host service, or starts it in a session of its own and waits until it answers. */
 
 import { spawn } from "node:child_process"
-import { closeSync, fstatSync, mkdirSync, openSync } from "node:fs"
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { Fault } from "../contract/fault.ts"
+import type { Home } from "../contract/home.ts"
 import type { HostClient } from "../machine/host-client.ts"
 import { printable, readTailText } from "../machine/read-tail-text.ts"
 import type { CliContext } from "./context.ts"
 
 const DEADLINE_MS = 20_000
+const LONGEST_SOCKET_BYTES = 107
 
 /** Fault: `host/not-started`, with the last lines of its log. The caller disposes the client. */
 export async function ensureHost(context: CliContext): Promise<HostClient> {
+  refuseLongHome(context.home)
   const found = await findHost(context)
   if (found !== null) return found
   return context.progress.step("Host service", async (note) => {
@@ -23,8 +26,20 @@ export async function ensureHost(context: CliContext): Promise<HostClient> {
   })
 }
 
+/** Fault: `cli/home-too-long`. Without this check Linux only says EINVAL. */
+export function refuseLongHome(home: Home): void {
+  const bytes = Buffer.byteLength(home.hostSocket)
+  if (bytes <= LONGEST_SOCKET_BYTES) return
+  throw new Fault(
+    "cli/home-too-long",
+    `the socket ${home.hostSocket} has a path of ${bytes} bytes, and Linux allows ${LONGEST_SOCKET_BYTES}`,
+    { hint: "set STEREO_HOME to a folder with a shorter path" },
+  )
+}
+
 /** The host service if it answers; null if it does not run. */
 export async function findHost(context: CliContext): Promise<HostClient | null> {
+  if (!existsSync(context.home.hostSocket)) return null
   const { openHostClient } = await import("../machine/host-client.ts")
   const host = openHostClient(context.home.hostSocket)
   if (await answers(host, context.signal)) return host

@@ -9,7 +9,7 @@ import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Log } from "../host-proxy/exchange.ts"
 import type { Host } from "../host-proxy/open-host.ts"
 import type { CliContext } from "./context.ts"
-import { findHost } from "./ensure-host.ts"
+import { findHost, refuseLongHome } from "./ensure-host.ts"
 import { printable } from "./printable.ts"
 
 const SWEEP_EVERY_MS = 1500
@@ -57,6 +57,7 @@ async function showStatus(context: CliContext, asJson: boolean): Promise<void> {
 async function runHost(context: CliContext): Promise<void> {
   // sockets and files of the service are its user's alone
   process.umask(0o077)
+  refuseLongHome(context.home)
   const { home, now, signal } = context
   const log = (line: string) => context.print(`${new Date(now()).toISOString()} ${printable(line, 2000)}\n`)
   const { openHost } = await import("../host-proxy/open-host.ts")

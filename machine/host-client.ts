@@ -76,7 +76,10 @@ function lazySession(socketPath: string) {
         createConnection: () => connectSocket(socketPath),
         settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
       })
-      opened.once("connect", () => opened.setLocalWindowSize(WINDOW_BYTES))
+      opened.once("connect", () => {
+        // it says so of a connection that has failed, too
+        if (!opened.destroyed) opened.setLocalWindowSize(WINDOW_BYTES)
+      })
       // each open request fails with the same error and reports it; this keeps it from ending the process
       opened.on("error", () => opened.destroy())
       session = opened

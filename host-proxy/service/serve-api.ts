@@ -30,7 +30,12 @@ export async function claimSocket(path: string): Promise<ClaimedSocket> {
   chmodSync(dirname(path), 0o700)
   // two that start at one moment would both find the socket stale, and each take the other's away
   const lock = await holdLock(path)
-  if (!lock || (await isAnswered(path))) {
+  const isTaken = async (held: AsyncDisposable) =>
+    isAnswered(path).catch(async (thrown: unknown) => {
+      await held[Symbol.asyncDispose]()
+      throw thrown
+    })
+  if (!lock || (await isTaken(lock))) {
     await lock?.[Symbol.asyncDispose]()
     throw new Fault("host/already-running", `a host service of yours already listens on ${path}`, {
       hint: "stereo host stop ends it; other commands use it as it is",

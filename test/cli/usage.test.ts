@@ -86,3 +86,13 @@ describe("an empty home", () => {
     expect(ran.stderr).toContain("STEREO_HOME")
   })
 })
+
+describe("a home with too long a path", () => {
+  it.each([["host"], ["up"], ["run", "--", "true"]])("%s says so at once and ends", async (...args) => {
+    using home = openCliHome()
+    const ran = await stereoIn(join(home.root, "a".repeat(100)), args)
+    expect(ran.code).toBe(args[0] === "run" ? 125 : 1)
+    expect(ran.stderr).toContain("cli/home-too-long")
+    expect(ran.stderr).toContain("STEREO_HOME")
+  })
+})
