@@ -53,8 +53,17 @@ export async function run(request: RunRequest): Promise<string> {
   throw new Fault(
     "build/command-failed",
     `${request.purpose}: ${program} ${ending}\n${lastLines(result.all ?? "")}`,
-    { hint: `the whole output is in ${request.logFile}`, cause: result },
+    { hint: `${adviseOn(result.all ?? "")}the whole output is in ${request.logFile}`, cause: result },
   )
+}
+
+/** What to do about the two failures that have nothing to do with the command. */
+function adviseOn(output: string): string {
+  if (/No space left on device/.test(output))
+    return "the disk is full: make room, or set STEREO_HOME to a larger one; "
+  if (/unshare failed: Operation not permitted/.test(output))
+    return "this user may not make namespaces: run as root; "
+  return ""
 }
 
 function lastLines(text: string): string {

@@ -51,9 +51,9 @@ function checkPathLength(layout: MachineHome): void {
 /** The folder appears under its name complete with its record, or not at all. */
 async function placeNewFolder(home: Home, layout: MachineHome, record: MachineRecord): Promise<boolean> {
   const unnamed = join(home.machines, `.new-${record.runId}`)
-  await mkdir(join(unnamed, "vm"), { recursive: true, mode: 0o700 })
-  await writeFile(join(unnamed, "machine.json"), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
   try {
+    await mkdir(join(unnamed, "vm"), { recursive: true, mode: 0o700 })
+    await writeFile(join(unnamed, "machine.json"), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
     await rename(unnamed, layout.dir)
     return true
   } catch (thrown) {
