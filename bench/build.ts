@@ -8,7 +8,7 @@ import { openTestHome } from "../test/e2e/test-home.ts"
 import { type Figure, summarise } from "./report.ts"
 
 const report = z.looseObject({
-  size_bytes: z.int(),
+  sizeBytes: z.int(),
   files: z.record(z.string(), z.looseObject({ name: z.string(), size_bytes: z.int() })),
 })
 
@@ -28,7 +28,7 @@ export async function benchBuild(sharedHome: string): Promise<readonly Figure[]>
     return [
       summarise("build base, empty cache, downloads included", "s", [cold.seconds]),
       summarise("build base, all cached", "s", cached),
-      summarise("image base in all", "MB", [megabytes(cold.built.size_bytes)]),
+      summarise("image base in all", "MB", [megabytes(cold.built.sizeBytes)]),
       ...Object.values(cold.built.files).map((file) =>
         summarise(`  ${file.name}`, "MB", [megabytes(file.size_bytes)]),
       ),

@@ -38,9 +38,9 @@ function toRow({ name, digest, sizeBytes, manifest }: StoredImage) {
   return {
     name,
     digest,
-    size_bytes: sizeBytes,
+    sizeBytes,
     plan: manifest.plan,
-    root_hash: manifest.verity.root_hash,
+    rootHash: manifest.verity.root_hash,
     kernel: manifest.kernel.version,
     packages: manifest.packages.length,
   }
