@@ -21,10 +21,13 @@ const RETRY_MS = 500
 const ENVELOPES_MS = 5_000
 /** A request waits for it. */
 const CALLER_MS = 400
+/** Callers looked for at a time: each search may take the agent 60 ms, and it has other work to do. */
+const MAX_ASKING = 4
 
 export function startAgentClient(path: string, log: (line: string) => void): AgentClient {
   const waiting: Envelope[] = []
   let running = false
+  let asking = 0
   let session: ClientHttp2Session | null = null
   const current = (): ClientHttp2Session => {
     if (session && !session.closed && !session.destroyed) return session
@@ -55,6 +58,8 @@ export function startAgentClient(path: string, log: (line: string) => void): Age
       if (!running) void run()
     },
     findCaller: async (inode, uid) => {
+      if (asking >= MAX_ASKING) return null
+      asking += 1
       try {
         const question = { path: `/caller?inode=${inode}&uid=${uid}`, body: null, deadlineMs: CALLER_MS }
         const found: Envelope["process"] = JSON.parse(await ask(current(), question))
@@ -62,6 +67,8 @@ export function startAgentClient(path: string, log: (line: string) => void): Age
       } catch (thrown) {
         log(`a caller stays unknown: ${reasonOf(thrown)}`)
         return null
+      } finally {
+        asking -= 1
       }
     },
   }
