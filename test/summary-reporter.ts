@@ -19,7 +19,10 @@ export class SummaryReporter implements Reporter {
 
 function skipReason(test: TestCase): string {
   const result = test.result()
-  return (result.state === "skipped" ? result.note : undefined) ?? "its reason was printed when its file was loaded"
+  return (
+    (result.state === "skipped" ? result.note : undefined) ??
+    "its reason was printed when its file was loaded"
+  )
 }
 
 // biome-ignore lint/style/noDefaultExport: vitest loads a reporter by its default export
