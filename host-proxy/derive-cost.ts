@@ -12,18 +12,20 @@ export function isModelCall(row: ExchangeRow): row is ExchangeRow & { provider: 
   return row.provider !== null && apiOf(row) !== null
 }
 
-/** Null for what is no model call or was never answered by a provider. */
+/** Null for what is no model call, and for what the provider answered with an error. */
 export function deriveCost(
   row: ExchangeRow,
   answer: Buffer,
   tables: readonly PriceTable[],
   nowMs: number,
 ): CostRow | null {
-  if (!isModelCall(row) || row.status === null || row.status >= 400) return null
-  const turn = readAnswer(row, answer)
+  if (!isModelCall(row) || (row.status !== null && row.status >= 400)) return null
+  const turn = row.status === null ? null : readAnswer(row, answer)
   const usage = turn ? normaliseUsage(row.api, turn) : NO_USAGE
   const model = turn?.model ?? null
   const priced = priceUsage({ provider: row.provider, model, usage, atMs: row.started_at_ms }, tables)
+  // left before any answer came: the provider may bill it all the same, so it is shown, without a price
+  const unanswered = row.status === null ? "the call was left before an answer came" : null
   return {
     exchange_id: row.id,
     model,
@@ -33,7 +35,7 @@ export function deriveCost(
     buckets: JSON.stringify(sumParts(usage)),
     // a row's cost is far below the nine million dollars that a double holds in nano-dollars
     cost_nano_usd: priced.costNanoUsd === null ? null : Number(priced.costNanoUsd),
-    unpriced_reason: priced.unpricedReason,
+    unpriced_reason: unanswered ?? priced.unpricedReason,
     price_version: priced.priceVersion,
     derived_at_ms: nowMs,
   }

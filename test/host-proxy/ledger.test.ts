@@ -1,4 +1,7 @@
+import { once } from "node:events"
 import { readFileSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "vitest"
@@ -51,5 +54,27 @@ describe("the ledger", () => {
     await using _host = await startHost(lab)
     const rows = await eventually(() => (costRows(lab).length === 1 ? costRows(lab) : null))
     expect(rows[0]).toMatchObject({ model: "claude-sonnet-4-6", usage_source: "reported" })
+  })
+
+  it("shows a call that was left before an answer came, without a price", async () => {
+    const silent = createServer((request) => request.resume()).listen(0, "127.0.0.1")
+    await once(silent, "listening")
+    const { port } = silent.address() as AddressInfo // a TCP server's address is never a string
+    using lab = openHostLab({ upstream: `http://127.0.0.1:${port}` })
+    await using _host = await startHost(lab)
+    await callHost(lab.home.hostSocket, "POST", "/machines/lab/attach")
+    const guest = await openGuestEgress(lab.machine.egressSocket)
+    const asked = once(silent, "request")
+    const answer = guest.send(messagesCall())
+    await asked
+    guest[Symbol.dispose]()
+    await Promise.allSettled([answer])
+    const rows = await eventually(() => (costRows(lab).length === 1 ? costRows(lab) : null))
+    expect(rows[0]).toMatchObject({
+      cost_nano_usd: null,
+      unpriced_reason: "the call was left before an answer came",
+    })
+    silent.closeAllConnections()
+    silent.close()
   })
 })
