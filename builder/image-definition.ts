@@ -1,6 +1,7 @@
 /** `images/NAME/image.toml`: what an image is made of. An unknown key is an error. */
 
 import { z } from "zod"
+import { card } from "../contract/card.ts"
 
 const absolutePath = z
   .string()
@@ -141,16 +142,9 @@ export const imageDefinition = z.strictObject({
   enable: z.array(enablePart).default([]),
   root: rootPart.default({}),
   kernel: kernelPart.default({ modules: [], options: [] }),
-  resources: z
-    .strictObject({
-      cpus: z.int().min(1).max(64).optional(),
-      memory_mib: z.int().min(256).max(1_048_576).optional(),
-      disk_mib: z.int().min(16).max(1_048_576).optional(),
-    })
-    .default({}),
-  egress: z.strictObject({ sets: z.array(z.string()).default([]) }).default({ sets: [] }),
-  env: z
-    .record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/, "expected an upper-case variable name"), z.string())
-    .default({}),
+  // what a card may say of a machine, an image may say by default
+  resources: card.shape.resources,
+  egress: card.shape.egress,
+  env: card.shape.env,
 })
 export type ImageDefinition = z.infer<typeof imageDefinition>
