@@ -78,7 +78,7 @@ export async function tryEscapes(
   for (const id of ids) {
     const seen = answer.parse(JSON.parse(await attempts.ask(id)))
     const after = await readCounters(firewall)
-    results.push({ id, ...seen, rule: seen.rule ?? ruleOf(before, after, seen.detail) })
+    results.push({ id, ...seen, rule: seen.rule ?? ruleOf(id, before, after, seen.detail) })
     before = after
   }
   return results
@@ -92,7 +92,15 @@ async function readCounters(firewall: GuestLines): Promise<ReadonlyMap<string, n
   return new Map(named)
 }
 
+/** What the kernel itself refuses before a packet is made, and by which setting of the image. */
+const BY_KERNEL: Readonly<Record<string, string>> = {
+  "icmp-echo": "kernel: no CAP_NET_RAW",
+  "raw-socket": "kernel: no CAP_NET_RAW",
+  ipv6: "kernel: ipv6.disable=1",
+}
+
 function ruleOf(
+  id: string,
   before: ReadonlyMap<string, number>,
   after: ReadonlyMap<string, number>,
   detail: string,
@@ -100,7 +108,7 @@ function ruleOf(
   const grown = [...after]
     .filter(([name, packets]) => packets > (before.get(name) ?? 0))
     .map(([name]) => name)
-  return grown.length > 0 ? `nftables ${grown.join(", ")}` : `kernel: ${detail}`
+  return grown.length > 0 ? `nftables ${grown.join(", ")}` : `${BY_KERNEL[id] ?? "kernel"} (${detail})`
 }
 
 /** The static busybox of the image's own initramfs, a cpio archive in the "newc" format. */
