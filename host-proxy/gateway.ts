@@ -3,36 +3,14 @@
 import { Fault, reasonOf } from "../contract/fault.ts"
 import { newIdentifier } from "../contract/identifier.ts"
 import type { Archive, OpenExchange } from "./archive/open-archive.ts"
-import type { ExchangeRow } from "./archive/schema.ts"
-import type { Caller, Log, Refusal } from "./exchange.ts"
+import type { Gateway, GatewayMachine } from "./call.ts"
+import type { Refusal } from "./exchange.ts"
 import { type GuestStream, renderRefusal } from "./guest/guest-stream.ts"
-import type { Pace } from "./pace.ts"
-import { decideConnect, decideEgress, type MachinePolicy } from "./policy/decide-egress.ts"
+import { decideConnect, decideEgress } from "./policy/decide-egress.ts"
 import { normaliseAuthority, normaliseRequest } from "./policy/normalise.ts"
-import type { Outbound } from "./provider/outbound.ts"
-import { planRoute, type Route, type RouteSources } from "./provider/route.ts"
+import { planRoute, type Route } from "./provider/route.ts"
+import { refuseCall } from "./refuse-call.ts"
 import { relayAnswer } from "./relay.ts"
-
-export interface Gateway {
-  readonly archive: Archive
-  readonly outbound: Outbound
-  readonly sources: RouteSources
-  /** Compares and prices a sealed exchange; called when its answer has ended. */
-  readonly settle: (row: ExchangeRow) => Promise<void>
-  readonly now: () => number
-  readonly log: Log
-}
-
-/** A machine as the gateway knows it. */
-export interface GatewayMachine {
-  readonly caller: Caller
-  readonly policy: MachinePolicy
-  readonly placeholders: Readonly<Record<string, string>>
-  /** Aborted when the service lets go of the machine. */
-  readonly detached: AbortSignal
-  /** A refusal costs the guest nothing and the host a row: a flood of them waits for itself. */
-  readonly refusals: Pace
-}
 
 /** Carries one call of one machine to its end; whatever happens, it ends as a row of the archive. */
 export async function carryCall(
@@ -53,29 +31,8 @@ export async function carryCall(
   const row =
     "refusal" in route
       ? await refuseCall(gateway, guest, exchange, route.refusal)
-      : await relayAnswer({ gateway, machine, guest, exchange, route, refuse: refuseCall })
+      : await relayAnswer({ gateway, machine, guest, exchange, route })
   await gateway.settle(row)
-}
-
-/** Answers with stereo's own refusal, which is durable first. */
-export async function refuseCall(
-  gateway: Gateway,
-  guest: GuestStream,
-  exchange: OpenExchange,
-  refusal: Refusal,
-): Promise<ExchangeRow> {
-  const body = renderRefusal(refusal, exchange.id)
-  exchange.route({ rule: refusal.rule, reason: refusal.reason })
-  exchange.answer({ status: refusal.status, headers: [], firstByteAtMs: gateway.now() })
-  exchange.response.append(body)
-  const failed = refusal.rule.startsWith("upstream/")
-  const row = await exchange.seal({
-    outcome: failed ? "upstream-failed" : "refused",
-    upstreamError: failed ? refusal.reason : null,
-    endedAtMs: gateway.now(),
-  })
-  guest.refuse(refusal.status, refusal.rule, body)
-  return row
 }
 
 /** CONNECT is a question of the capture proxy: may anything at all go to that host and port? */

@@ -3,12 +3,13 @@
 import { reasonOf } from "../contract/fault.ts"
 import type { OpenExchange } from "./archive/open-archive.ts"
 import type { ExchangeRow } from "./archive/schema.ts"
+import type { Gateway, GatewayMachine } from "./call.ts"
 import type { ExchangeEnd, Outcome, Refusal } from "./exchange.ts"
-import type { Gateway, GatewayMachine, refuseCall } from "./gateway.ts"
 import type { GuestStream } from "./guest/guest-stream.ts"
 import { LeakError, type LeakScan, openLeakScan } from "./provider/leak-scan.ts"
 import { explainFailure, type UpstreamAnswer } from "./provider/outbound.ts"
 import type { Route } from "./provider/route.ts"
+import { refuseCall } from "./refuse-call.ts"
 
 /** The largest request body that leaves a machine. */
 export const MAX_REQUEST_BYTES = 64 * 1024 * 1024
@@ -19,7 +20,6 @@ export interface Relay {
   readonly guest: GuestStream
   readonly exchange: OpenExchange
   readonly route: Route & { readonly rule: string }
-  readonly refuse: typeof refuseCall
 }
 
 export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
@@ -31,7 +31,7 @@ export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
     answer = await gateway.outbound.send(route, body, guest.signal)
   } catch (thrown) {
     if (guest.signal.aborted) return seal(relay, departure(relay), null)
-    return relay.refuse(gateway, guest, exchange, refusalFor(thrown, route))
+    return refuseCall(gateway, guest, exchange, refusalFor(thrown, route))
   }
   try {
     // before its head is recorded: the credential may stand in there
@@ -41,7 +41,7 @@ export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
   } catch (thrown) {
     if (thrown instanceof BadHead) {
       answer.body.destroy()
-      return relay.refuse(gateway, guest, exchange, thrown.refusal)
+      return refuseCall(gateway, guest, exchange, thrown.refusal)
     }
     // a guest that left is the reason for whatever else went wrong
     const gone = guest.signal.aborted

@@ -9,8 +9,15 @@ import type {
 } from "node:http2"
 import { machineName } from "../../contract/card.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
-import type { HostError, ReadyReport } from "../../contract/host-api.ts"
-import type { ApiOptions } from "./serve-api.ts"
+import type { HostError, HostHealth, ReadyReport } from "../../contract/host-api.ts"
+import type { Log } from "../exchange.ts"
+
+export interface ApiOptions {
+  readonly health: () => HostHealth
+  readonly machines: MachineTable
+  readonly stop: () => void
+  readonly log: Log
+}
 
 /** The machines as this interface needs them. */
 export interface MachineTable {

@@ -7,17 +7,8 @@ import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "n
 import { createConnection } from "node:net"
 import { dirname } from "node:path"
 import { Fault, reasonOf } from "../../contract/fault.ts"
-import type { HostHealth } from "../../contract/host-api.ts"
-import type { Log } from "../exchange.ts"
-import { answerApi, type MachineTable } from "./answer-api.ts"
+import { type ApiOptions, answerApi } from "./answer-api.ts"
 import { holdLock } from "./hold-lock.ts"
-
-export interface ApiOptions {
-  readonly health: () => HostHealth
-  readonly machines: MachineTable
-  readonly stop: () => void
-  readonly log: Log
-}
 
 export interface ClaimedSocket extends AsyncDisposable {
   /** From now on requests are answered; those that came before have waited. */

@@ -48,6 +48,10 @@ describe("who may import whom", () => {
     expect(ownImports((_from, to) => to.endsWith("/main.ts"))).toEqual([])
   })
 
+  it("no imports run in a circle, not even of types", () => {
+    expect(findCircles(new Map(sources.map((source) => [source.path, source])))).toEqual([])
+  })
+
   it("the guest's programs take only types from shapes that need zod: start-up time under TCG", () => {
     const heavy = new Set(
       sources
@@ -58,6 +62,27 @@ describe("who may import whom", () => {
     expect(edges(guest).filter((edge) => !edge.typeOnly && heavy.has(edge.to))).toEqual([])
   })
 })
+
+/** Each circle once, as the import that closes it. */
+function findCircles(byPath: ReadonlyMap<string, Source>): string[] {
+  const done = new Set<string>()
+  const open = new Set<string>()
+  const visit = (path: string): string[] => {
+    if (open.has(path)) return [path]
+    const source = byPath.get(path)
+    if (source === undefined || done.has(path)) return []
+    open.add(path)
+    const found = source.imports
+      .filter((one) => one.own)
+      .flatMap((one) =>
+        visit(one.target).map((circle) => (circle === one.target ? `${path} → ${circle}` : circle)),
+      )
+    open.delete(path)
+    done.add(path)
+    return found
+  }
+  return [...byPath.keys()].flatMap(visit)
+}
 
 interface Edge {
   readonly from: string

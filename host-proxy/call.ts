@@ -1,0 +1,30 @@
+/** Who takes part in a call besides the guest's stream: the gateway and the machine it came from. */
+
+import type { Archive } from "./archive/open-archive.ts"
+import type { ExchangeRow } from "./archive/schema.ts"
+import type { Caller, Log } from "./exchange.ts"
+import type { Pace } from "./pace.ts"
+import type { MachinePolicy } from "./policy/decide-egress.ts"
+import type { Outbound } from "./provider/outbound.ts"
+import type { RouteSources } from "./provider/route.ts"
+
+export interface Gateway {
+  readonly archive: Archive
+  readonly outbound: Outbound
+  readonly sources: RouteSources
+  /** Compares and prices a sealed exchange; called when its answer has ended. */
+  readonly settle: (row: ExchangeRow) => Promise<void>
+  readonly now: () => number
+  readonly log: Log
+}
+
+/** A machine as the gateway knows it. */
+export interface GatewayMachine {
+  readonly caller: Caller
+  readonly policy: MachinePolicy
+  readonly placeholders: Readonly<Record<string, string>>
+  /** Aborted when the service lets go of the machine. */
+  readonly detached: AbortSignal
+  /** A refusal costs the guest nothing and the host a row: a flood of them waits for itself. */
+  readonly refusals: Pace
+}
