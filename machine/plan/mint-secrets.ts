@@ -11,8 +11,8 @@ export interface MintedSecrets {
 }
 
 export function mintSecrets(providers: readonly ProviderDefinition[]): MintedSecrets {
-  const client = ssh2.utils.generateKeyPairSync("ed25519", { comment: "stereo-client" })
-  const host = ssh2.utils.generateKeyPairSync("ed25519", { comment: "stereo-machine" })
+  const client = mintKeyPair("stereo-client")
+  const host = mintKeyPair("stereo-machine")
   const placeholders = providers.map(({ name, placeholder }) => {
     return [name, placeholder.prefix + randomBytes(24).toString("hex")] as const
   })
@@ -24,5 +24,14 @@ export function mintSecrets(providers: readonly ProviderDefinition[]): MintedSec
       hostPrivateKey: host.private,
     },
     placeholders: Object.fromEntries(placeholders),
+  }
+}
+
+/** ssh2 writes about one key in 270 without its leading zero byte, which neither it nor OpenSSH reads again. */
+function mintKeyPair(comment: string) {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync("ed25519", { comment })
+    const read = [pair.private, pair.public].map((text) => ssh2.utils.parseKey(text))
+    if (!read.some((key) => key instanceof Error)) return pair
   }
 }
