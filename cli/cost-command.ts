@@ -6,7 +6,7 @@ import { COST_KEYS, type CostGroup, type CostKey, groupCosts } from "../host-pro
 import type { CliContext } from "./context.ts"
 import { openRecords } from "./open-records.ts"
 import { printTable } from "./print-table.ts"
-import { printable } from "./printable.ts"
+import { printableLine } from "./printable-line.ts"
 
 interface CostOptions {
   readonly by: readonly CostKey[]
@@ -37,7 +37,7 @@ async function printCost(context: CliContext, options: CostOptions): Promise<voi
   const header = [...titles, "CALLS", "INPUT", "5M WRITE", "1H WRITE", "READ", "OUTPUT", "USD"]
   const rows = groups.map((group) =>
     renderRow(
-      options.by.map((key) => printable(group.keys[key] ?? "", 72)),
+      options.by.map((key) => printableLine(group.keys[key] ?? "", 72)),
       group,
     ),
   )
@@ -62,7 +62,7 @@ function costText(group: CostGroup): string {
 }
 
 function renderRemarks(total: CostGroup): string {
-  const unpriced = total.unpricedReasons.map((reason) => `unpriced: ${printable(reason, 160)}\n`)
+  const unpriced = total.unpricedReasons.map((reason) => `unpriced: ${printableLine(reason, 160)}\n`)
   const cut = `${total.estimated} of the calls were cut: their output is a lower bound\n`
   return [...unpriced, ...(total.estimated > 0 ? [cut] : [])].join("")
 }

@@ -6,13 +6,12 @@ import { stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { Fault } from "../contract/fault.ts"
-import type { Home } from "../contract/home.ts"
+import { type Home, LONGEST_SOCKET_PATH_BYTES } from "../contract/home.ts"
 import type { HostClient } from "../machine/host-client.ts"
 import { printable, readTailText } from "../machine/read-tail-text.ts"
 import type { CliContext } from "./context.ts"
 
 const DEADLINE_MS = 20_000
-const LONGEST_SOCKET_BYTES = 107
 
 /** Fault: `host/not-started`, with the last lines of its log. The caller disposes the client. */
 export async function ensureHost(context: CliContext): Promise<HostClient> {
@@ -29,10 +28,10 @@ export async function ensureHost(context: CliContext): Promise<HostClient> {
 /** Fault: `cli/home-too-long`. Without this check Linux only says EINVAL. */
 export function refuseLongHome(home: Home): void {
   const bytes = Buffer.byteLength(home.hostSocket)
-  if (bytes <= LONGEST_SOCKET_BYTES) return
+  if (bytes <= LONGEST_SOCKET_PATH_BYTES) return
   throw new Fault(
     "cli/home-too-long",
-    `the socket ${home.hostSocket} has a path of ${bytes} bytes, and Linux allows ${LONGEST_SOCKET_BYTES}`,
+    `the socket ${home.hostSocket} has a path of ${bytes} bytes, and Linux allows ${LONGEST_SOCKET_PATH_BYTES}`,
     { hint: "set STEREO_HOME to a folder with a shorter path" },
   )
 }

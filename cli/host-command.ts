@@ -10,7 +10,7 @@ import type { Log } from "../host-proxy/exchange.ts"
 import type { Host } from "../host-proxy/open-host.ts"
 import type { CliContext } from "./context.ts"
 import { findHost, refuseLongHome } from "./ensure-host.ts"
-import { printable } from "./printable.ts"
+import { printableLine } from "./printable-line.ts"
 
 const SWEEP_EVERY_MS = 1500
 
@@ -59,7 +59,8 @@ async function runHost(context: CliContext): Promise<void> {
   process.umask(0o077)
   refuseLongHome(context.home)
   const { home, now, signal } = context
-  const log = (line: string) => context.print(`${new Date(now()).toISOString()} ${printable(line, 2000)}\n`)
+  const log = (line: string) =>
+    context.print(`${new Date(now()).toISOString()} ${printableLine(line, 2000)}\n`)
   const { openHost } = await import("../host-proxy/open-host.ts")
   await using host = await openHost({
     home,

@@ -6,7 +6,7 @@ import type { Buckets } from "../host-proxy/cost/normalise-usage.ts"
 import type { Block } from "../host-proxy/model-turn.ts"
 import type { SessionStep } from "../host-proxy/read-session-steps.ts"
 import type { SessionSummary } from "../host-proxy/read-sessions.ts"
-import { printable } from "./printable.ts"
+import { printableLine } from "./printable-line.ts"
 
 export interface WholeSession {
   readonly summary: SessionSummary
@@ -43,16 +43,16 @@ export function renderSession({ summary, steps, findings }: WholeSession): strin
   const { id, machine, team, project, turns, exchanges, refusals, cut } = summary
   const calls = steps.flatMap((step) => step.turn?.blocks ?? []).filter((block) => block.kind === "tool-call")
   const lines = [
-    `session   ${printable(id, WIDTH)}`,
-    `machine   ${machine}, team ${printable(team, 60)}, project ${printable(project, 60)}`,
+    `session   ${printableLine(id, WIDTH)}`,
+    `machine   ${machine}, team ${printableLine(team, 60)}, project ${printableLine(project, 60)}`,
     `time      ${new Date(summary.startedAtMs).toISOString()} to ${new Date(summary.endedAtMs).toISOString()}`,
-    `models    ${printable(summary.models.join(", ") || "none", WIDTH)}`,
+    `models    ${printableLine(summary.models.join(", ") || "none", WIDTH)}`,
     `calls     ${exchanges} exchanges: ${turns} turns with ${calls.length} tool calls, ${refusals} refused, ${cut} cut`,
     `tokens    ${describeTokens(summary.buckets)}`,
     `cost      ${describeCost(summary)}`,
     "",
     ...steps.flatMap((step, index) => renderStep(step, index)),
-    ...findings.map((one) => `FINDING ${one.kind}: ${printable(one.detail, 400)}`),
+    ...findings.map((one) => `FINDING ${one.kind}: ${printableLine(one.detail, 400)}`),
   ]
   return `${lines.join("\n")}\n`
 }
@@ -67,21 +67,21 @@ function describeCost({ turns, unpriced, costNanoUsd }: SessionSummary): string 
 function renderStep(step: SessionStep, index: number): string[] {
   const { exchange, question, turn, entry } = step
   const url = urlOf(exchange)
-  const head = `${String(index + 1).padStart(3)}  ${printable(exchange.method, 32)} ${printable(url, 100)}`
+  const head = `${String(index + 1).padStart(3)}  ${printableLine(exchange.method, 32)} ${printableLine(url, 100)}`
   if (exchange.outcome === "refused") {
-    return [`${head}  REFUSED ${exchange.rule}`, `       ${printable(exchange.reason ?? "", WIDTH)}`]
+    return [`${head}  REFUSED ${exchange.rule}`, `       ${printableLine(exchange.reason ?? "", WIDTH)}`]
   }
   const cost = entry ? (entry.costNanoUsd === null ? "unpriced" : `${formatUsd(entry.costNanoUsd)} USD`) : ""
   const facts = [
     String(exchange.status ?? "no answer"),
-    printable(entry?.model ?? "", 80),
+    printableLine(entry?.model ?? "", 80),
     cost,
     unusual(step),
   ].filter(Boolean)
   const results = (question?.toolResults ?? []).map((result) => {
-    return `       ← ${result.isError ? "ERROR " : ""}${printable(result.text, WIDTH)}`
+    return `       ← ${result.isError ? "ERROR " : ""}${printableLine(result.text, WIDTH)}`
   })
-  const prompt = question?.prompt ? [`       > ${printable(question.prompt, WIDTH)}`] : []
+  const prompt = question?.prompt ? [`       > ${printableLine(question.prompt, WIDTH)}`] : []
   const said = (turn?.blocks ?? []).flatMap(renderBlock)
   const tokens = entry ? [`       ${describeTokens(entry.buckets)}`] : []
   return [`${head}  ${facts.join("  ")}`, ...results, ...prompt, ...said, ...tokens]
@@ -92,21 +92,21 @@ function unusual(step: SessionStep): string {
   const cut =
     outcome === "complete"
       ? ""
-      : `${outcome.toUpperCase()}${upstream_error ? ` (${printable(upstream_error, 120)})` : ""}`
-  const error = step.turn?.error ? `ERROR ${printable(step.turn.error, 120)}` : ""
+      : `${outcome.toUpperCase()}${upstream_error ? ` (${printableLine(upstream_error, 120)})` : ""}`
+  const error = step.turn?.error ? `ERROR ${printableLine(step.turn.error, 120)}` : ""
   return [cut, error].filter(Boolean).join("  ")
 }
 
 function renderBlock(block: Block): string[] {
   switch (block.kind) {
     case "text":
-      return block.text === "" ? [] : [`       ${printable(block.text, WIDTH)}`]
+      return block.text === "" ? [] : [`       ${printableLine(block.text, WIDTH)}`]
     case "thinking":
-      return block.text === "" ? [] : [`       (thinks) ${printable(block.text, WIDTH)}`]
+      return block.text === "" ? [] : [`       (thinks) ${printableLine(block.text, WIDTH)}`]
     case "tool-call":
-      return [`       → ${printable(block.name, 60)} ${printable(block.input, WIDTH)}`]
+      return [`       → ${printableLine(block.name, 60)} ${printableLine(block.input, WIDTH)}`]
     case "hosted-tool":
-      return [`       → ${printable(block.name, 60)} (run by the provider)`]
+      return [`       → ${printableLine(block.name, 60)} (run by the provider)`]
     default:
       return block satisfies never
   }

@@ -10,7 +10,7 @@ import type { SessionSummary } from "../host-proxy/read-sessions.ts"
 import type { CliContext } from "./context.ts"
 import { openRecords, type Records } from "./open-records.ts"
 import { printTable } from "./print-table.ts"
-import { printable } from "./printable.ts"
+import { printableLine } from "./printable-line.ts"
 import { describeSession, renderSession, renderSessionJson } from "./render-session.ts"
 
 interface ShowOptions {
@@ -49,12 +49,12 @@ async function listSessions(context: CliContext, json: boolean): Promise<void> {
   if (json) return context.print(`${JSON.stringify(sessions.map(describeSession), null, 2)}\n`)
   if (sessions.length === 0) return context.print("no sessions; `stereo run` and `stereo up` make some\n")
   const rows = sessions.map((one) => [
-    printable(one.id, 80),
+    printableLine(one.id, 80),
     one.machine,
     new Date(one.startedAtMs).toISOString().slice(0, 19).replace("T", " "),
     String(one.turns),
     String(one.refusals),
-    printable(one.models.join(","), 40) || "-",
+    printableLine(one.models.join(","), 40) || "-",
     costText(one),
   ])
   context.print(printTable(["SESSION", "MACHINE", "STARTED (UTC)", "TURNS", "REFUSED", "MODEL", "USD"], rows))
@@ -82,7 +82,7 @@ async function showSession(context: CliContext, id: string, options: ShowOptions
 /** What the same machine's run did besides: refusals of programs that name no session are there. */
 function renderOthers(others: readonly SessionSummary[]): string {
   const lines = others.map(({ id, exchanges, refusals }) => {
-    return `same run: ${exchanges} exchanges, ${refusals} refused: stereo sessions show ${printable(id, 100)}\n`
+    return `same run: ${exchanges} exchanges, ${refusals} refused: stereo sessions show ${printableLine(id, 100)}\n`
   })
   return lines.length > 0 ? `\n${lines.join("")}` : ""
 }
@@ -107,7 +107,7 @@ async function writeBytes(
 }
 
 function unknownSession(id: string, candidates: readonly string[]): Fault {
-  const shown = printable(id, 80)
+  const shown = printableLine(id, 80)
   if (candidates.length === 0) {
     return new Fault("sessions/unknown", `no session's id begins with ${shown}`, {
       hint: "stereo sessions ls lists them",

@@ -7,7 +7,7 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as 
 const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 const HOST = new RegExp(`^(?:\\*\\.)?(?:${LABEL}\\.)*${LABEL}\\.${LABEL}$`)
 
-export const egressRule = z.strictObject({
+const egressRule = z.strictObject({
   /** Exact lower-case host name, or `*.example.com` for exactly one label before it. */
   host: z.string().regex(HOST, "expected a lower-case host name such as api.example.com or *.example.com"),
   port: z.int().min(1).max(65535).default(443),

@@ -2,6 +2,9 @@
 
 import { join } from "node:path"
 
+/** What Linux allows for the path of a unix socket, in bytes (sun_path of unix(7), less its end). */
+export const LONGEST_SOCKET_PATH_BYTES = 107
+
 export interface Home {
   /** STEREO_HOME, by default `~/.local/share/stereo`. */
   readonly root: string

@@ -3,9 +3,7 @@
 import { z } from "zod"
 
 /** A decimal string in US dollars, for example "3.75": never a float. */
-export const usdPerMillion = z
-  .string()
-  .regex(/^\d+(\.\d{1,6})?$/, 'expected US dollars as a string such as "3.75"')
+const usdPerMillion = z.string().regex(/^\d+(\.\d{1,6})?$/, 'expected US dollars as a string such as "3.75"')
 
 export const priceTable = z.strictObject({
   provider: z.string(),

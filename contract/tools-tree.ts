@@ -3,11 +3,6 @@
 import { join } from "node:path"
 import type { Home } from "./home.ts"
 
-/** The tools tree of a definition's key: a whole Debian root file system, never written after it appears. */
-export function toolsTreeDir(home: Home, key: string): string {
-  return join(home.tools, key)
-}
-
 /** A symbolic link to the tree that `stereo setup` made last; resolve it once, then keep to the result. */
 export function currentToolsTree(home: Home): string {
   return join(home.tools, "current")

@@ -12,7 +12,7 @@ import type { Route } from "./provider/route.ts"
 import { refuseCall } from "./refuse-call.ts"
 
 /** The largest request body that leaves a machine. */
-export const MAX_REQUEST_BYTES = 64 * 1024 * 1024
+const MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 export interface Relay {
   readonly gateway: Gateway

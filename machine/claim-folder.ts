@@ -3,7 +3,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Fault } from "../contract/fault.ts"
-import { type Home, type MachineHome, machineLayout } from "../contract/home.ts"
+import { type Home, LONGEST_SOCKET_PATH_BYTES, type MachineHome, machineLayout } from "../contract/home.ts"
 import { type MachineRecord, processRef } from "../contract/machine-record.ts"
 import { isAlive } from "./process-ref.ts"
 import { readRecord, writeRecord } from "./record-store.ts"
@@ -15,9 +15,6 @@ export interface Claim {
   /** Lets others start a machine of that name again. */
   release(): Promise<void>
 }
-
-/** A unix socket's path may have 107 bytes. */
-const LONGEST_PATH_BYTES = 107
 
 /** Faults: `machine/already-there`, `machine/path-too-long`. The record is written. */
 export async function claimFolder(home: Home, record: MachineRecord): Promise<Claim> {
@@ -40,10 +37,10 @@ export async function claimFolder(home: Home, record: MachineRecord): Promise<Cl
 
 function checkPathLength(layout: MachineHome): void {
   const longest = Buffer.byteLength(layout.controlSocket)
-  if (longest <= LONGEST_PATH_BYTES) return
+  if (longest <= LONGEST_SOCKET_PATH_BYTES) return
   throw new Fault(
     "machine/path-too-long",
-    `the socket ${layout.controlSocket} has a path of ${longest} bytes, and Linux allows ${LONGEST_PATH_BYTES}`,
+    `the socket ${layout.controlSocket} has a path of ${longest} bytes, and Linux allows ${LONGEST_SOCKET_PATH_BYTES}`,
     { hint: "set STEREO_HOME to a shorter folder, or give the machine a shorter name" },
   )
 }

@@ -2,7 +2,7 @@
 
 import { readFile, stat, statfs } from "node:fs/promises"
 import { dirname } from "node:path"
-import { type Home, machineLayout } from "../../contract/home.ts"
+import { type Home, LONGEST_SOCKET_PATH_BYTES, machineLayout } from "../../contract/home.ts"
 import type { Finding } from "./finding.ts"
 
 const MIB = 1024 * 1024
@@ -37,15 +37,14 @@ async function checkMemory(): Promise<Finding> {
   }
 }
 
-/** A unix socket's path may have 107 bytes. */
 function checkPathLength(home: Home): Finding {
-  const spare = 107 - Buffer.byteLength(machineLayout(home, "").controlSocket) - 1
+  const spare = LONGEST_SOCKET_PATH_BYTES - Buffer.byteLength(machineLayout(home, "").controlSocket) - 1
   const longest = Math.min(spare, 32)
   return {
     subject: "socket paths",
     status: longest >= 32 ? "ok" : longest >= 8 ? "warn" : "fail",
     found: longest > 0 ? `names of machines may have ${longest} characters` : `${home.root} is too long`,
-    meaning: "Linux allows 107 bytes for the path of a socket, and each machine has four in its folder",
+    meaning: `Linux allows ${LONGEST_SOCKET_PATH_BYTES} bytes for the path of a socket, and each machine has four in its folder`,
     fix: longest >= 32 ? null : "set STEREO_HOME to a shorter path",
   }
 }

@@ -1,7 +1,7 @@
 /** How far a machine got that did not become ready, read from its serial console; pure. */
 
 /** In the order in which a boot passes them. */
-export const BOOT_STAGES = ["firmware", "kernel", "initramfs", "systemd", "agent", "identity"] as const
+const BOOT_STAGES = ["firmware", "kernel", "initramfs", "systemd", "agent", "identity"] as const
 export type BootStage = (typeof BOOT_STAGES)[number]
 
 export interface StoppedBoot {
