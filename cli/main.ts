@@ -11,6 +11,7 @@ import type { CliContext } from "./context.ts"
 import { addCostCommand } from "./cost-command.ts"
 import { addDoctorCommand } from "./doctor-command.ts"
 import { addDownCommand } from "./down-command.ts"
+import { addEgressCommands } from "./egress-command.ts"
 import { addExecCommand } from "./exec-command.ts"
 import { addHostCommand } from "./host-command.ts"
 import { addImagesCommand } from "./images-command.ts"
@@ -68,6 +69,7 @@ addCompletionCommand(program, context)
 addHostCommand(program, context)
 addSessionsCommand(program, context)
 addCostCommand(program, context)
+addEgressCommands(program, context)
 
 await run(program)
 

@@ -1,6 +1,7 @@
 /** What policy says of one request, and the body with which a refusal is answered. */
 
 import { z } from "zod"
+import type { EgressGrant } from "./egress-grant.ts"
 
 /** A request as the decision sees it: structured, lower-case host, no trailing dot, explicit port. */
 export interface EgressRequest {
@@ -10,10 +11,19 @@ export interface EgressRequest {
   readonly method: string
   /** Path without query, percent-encoding as it came. */
   readonly path: string
+  /** Without its question mark; null when there is none. */
+  readonly query: string | null
+  /** The request asks to become a WebSocket. */
+  readonly websocket: boolean
 }
 
 export type Verdict =
-  | { readonly kind: "allow"; readonly rule: string; readonly why: string }
+  | {
+      readonly kind: "allow"
+      readonly rule: string
+      readonly why: string
+      readonly grant: EgressGrant | null
+    }
   | { readonly kind: "refuse"; readonly rule: string; readonly reason: string; readonly hint: string }
 
 /** JSON body of a structured 403 (or 400, 413, 502: the status is the response's own). */

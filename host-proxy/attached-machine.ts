@@ -10,6 +10,7 @@ import { type MachineRecord, machineRecord } from "../contract/machine-record.ts
 import type { Envelope } from "../contract/uplink.ts"
 import { appendEnvelopes, appendFinding, compareAccounts } from "./archive/envelopes.ts"
 import type { Gateway } from "./call.ts"
+import { CallsInFlight } from "./calls-in-flight.ts"
 import type { Log } from "./exchange.ts"
 import { carryCall } from "./gateway.ts"
 import { type ControlLink, openControlLink } from "./guest/control-link.ts"
@@ -44,7 +45,11 @@ export async function attachMachine(
   const { name: machine, runId, team, project, placeholders } = record
   const caller = { machine, runId, team, project }
   const refusals = openPace(REFUSALS, gateway.now, detached.signal)
-  const known = { caller, policy, placeholders, detached: detached.signal, refusals }
+  const known = {
+    ...{ caller, placeholders, detached: detached.signal, refusals, calls: new CallsInFlight() },
+    policy: () => policy,
+    gate: () => null,
+  }
   const inFlight = new Set<Promise<void>>()
   const onCall = (stream: GuestStream) => {
     const call = carryCall(gateway, known, stream).finally(() => inFlight.delete(call))

@@ -1,10 +1,11 @@
 /** Who takes part in a call besides the guest's stream: the gateway and the machine it came from. */
 
+import type { EgressPolicy } from "../contract/egress-grant.ts"
 import type { Archive } from "./archive/open-archive.ts"
 import type { ExchangeRow } from "./archive/schema.ts"
-import type { Caller, Log } from "./exchange.ts"
+import type { CallsInFlight } from "./calls-in-flight.ts"
+import type { Caller, Log, Refusal } from "./exchange.ts"
 import type { Pace } from "./pace.ts"
-import type { MachinePolicy } from "./policy/decide-egress.ts"
 import type { Outbound } from "./provider/outbound.ts"
 import type { RouteSources } from "./provider/route.ts"
 
@@ -21,7 +22,11 @@ export interface Gateway {
 /** A machine as the gateway knows it. */
 export interface GatewayMachine {
   readonly caller: Caller
-  readonly policy: MachinePolicy
+  /** What may leave at this moment. */
+  readonly policy: () => EgressPolicy
+  /** Why nothing may leave, whatever policy says; null while the machine is what its manifest promised. */
+  readonly gate: () => Refusal | null
+  readonly calls: CallsInFlight
   readonly placeholders: Readonly<Record<string, string>>
   /** Aborted when the service lets go of the machine. */
   readonly detached: AbortSignal

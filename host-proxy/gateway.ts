@@ -2,13 +2,10 @@
 
 import { Fault, reasonOf } from "../contract/fault.ts"
 import { newIdentifier } from "../contract/identifier.ts"
-import type { Archive, OpenExchange } from "./archive/open-archive.ts"
+import type { OpenExchange } from "./archive/open-archive.ts"
 import type { Gateway, GatewayMachine } from "./call.ts"
-import type { Refusal } from "./exchange.ts"
 import { type GuestStream, renderRefusal } from "./guest/guest-stream.ts"
-import { decideConnect, decideEgress } from "./policy/decide-egress.ts"
-import { normaliseAuthority, normaliseRequest } from "./policy/normalise.ts"
-import { planRoute, type Route } from "./provider/route.ts"
+import { planCall } from "./plan-call.ts"
 import { refuseCall } from "./refuse-call.ts"
 import { relayAnswer } from "./relay.ts"
 
@@ -20,40 +17,34 @@ export async function carryCall(
 ): Promise<void> {
   const startedAtMs = gateway.now()
   const id = newIdentifier(startedAtMs)
-  const { head } = guest.read
-  if (head.method === "CONNECT" && allowsConnect(guest, machine)) {
-    return guest.respond(200, [], { endStream: true })
+  const planned = await planCall(gateway, machine, guest)
+  if ("tunnel" in planned) return guest.respond(200, [], { endStream: true })
+  if ("refusal" in planned) {
+    await machine.refusals(1)
+    const exchange = await beginOrRefuse(gateway, machine, guest, { id, startedAtMs })
+    if (exchange) await gateway.settle(await refuseCall(gateway, guest, exchange, planned.refusal))
+    return
   }
-  const route = planCall(gateway, machine, guest)
-  if ("refusal" in route) await machine.refusals(1)
-  const exchange = await beginOrRefuse(gateway, guest, { id, caller: machine.caller, head, startedAtMs })
-  if (!exchange) return
-  const row =
-    "refusal" in route
-      ? await refuseCall(gateway, guest, exchange, route.refusal)
-      : await relayAnswer({ gateway, machine, guest, exchange, route })
-  await gateway.settle(row)
-}
-
-/** CONNECT is a question of the capture proxy: may anything at all go to that host and port? */
-function allowsConnect(guest: GuestStream, machine: GatewayMachine): boolean {
-  return !("refusal" in guest.read) && connectRefusal(guest, machine) === null
-}
-
-function connectRefusal(guest: GuestStream, machine: GatewayMachine): Refusal | null {
-  const place = normaliseAuthority(guest.read.head.authority, 443)
-  if ("refusal" in place) return place.refusal
-  const verdict = decideConnect(place.host, place.port, machine.policy)
-  return verdict.kind === "allow" ? null : { status: 403, ...verdict }
+  const { request, rule } = planned
+  // from here on: whatever tightens the policy finds it, even before a byte has left
+  const leave = machine.calls.add({ request, rule, cut: (reason) => guest.cut(reason) })
+  try {
+    const exchange = await beginOrRefuse(gateway, machine, guest, { id, startedAtMs })
+    if (!exchange) return
+    await gateway.settle(await relayAnswer({ gateway, machine, guest, exchange, route: planned }))
+  } finally {
+    leave()
+  }
 }
 
 async function beginOrRefuse(
   gateway: Gateway,
+  machine: GatewayMachine,
   guest: GuestStream,
-  opening: Parameters<Archive["begin"]>[0],
+  opening: { readonly id: string; readonly startedAtMs: number },
 ): Promise<OpenExchange | null> {
   try {
-    return await gateway.archive.begin(opening)
+    return await gateway.archive.begin({ ...opening, caller: machine.caller, head: guest.read.head })
   } catch (thrown) {
     gateway.log(`archive: ${reasonOf(thrown)}`)
     const rule = thrown instanceof Fault ? thrown.code : "archive/unavailable"
@@ -62,22 +53,4 @@ async function beginOrRefuse(
     guest.refuse(503, rule, renderRefusal({ status: 503, rule, reason, hint }, opening.id))
     return null
   }
-}
-
-type PlannedCall = (Route & { readonly rule: string }) | { readonly refusal: Refusal }
-
-function planCall(gateway: Gateway, machine: GatewayMachine, guest: GuestStream): PlannedCall {
-  if ("refusal" in guest.read) return { refusal: guest.read.refusal }
-  const { head } = guest.read
-  if (head.method === "CONNECT") {
-    const refusal = connectRefusal(guest, machine)
-    if (refusal) return { refusal }
-  }
-  const normal = normaliseRequest(head)
-  if ("refusal" in normal) return normal
-  const verdict = decideEgress(normal.request, machine.policy)
-  if (verdict.kind === "refuse") return { refusal: { status: 403, ...verdict } }
-  const { target, headers } = head
-  const route = planRoute({ ...normal, target, headers, placeholders: machine.placeholders }, gateway.sources)
-  return "refusal" in route ? route : { ...route, rule: verdict.rule }
 }

@@ -6,6 +6,7 @@ import type { ExchangeRow } from "./archive/schema.ts"
 import type { Gateway, GatewayMachine } from "./call.ts"
 import type { ExchangeEnd, Outcome, Refusal } from "./exchange.ts"
 import type { GuestStream } from "./guest/guest-stream.ts"
+import type { PlannedRoute } from "./plan-call.ts"
 import { LeakError, type LeakScan, openLeakScan } from "./provider/leak-scan.ts"
 import { explainFailure, type UpstreamAnswer } from "./provider/outbound.ts"
 import type { Route } from "./provider/route.ts"
@@ -19,7 +20,7 @@ export interface Relay {
   readonly machine: GatewayMachine
   readonly guest: GuestStream
   readonly exchange: OpenExchange
-  readonly route: Route & { readonly rule: string }
+  readonly route: PlannedRoute
 }
 
 export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
@@ -30,7 +31,7 @@ export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
     const body = guest.hasBody ? recordUpload(guest, exchange) : null
     answer = await gateway.outbound.send(route, body, guest.signal)
   } catch (thrown) {
-    if (guest.signal.aborted) return seal(relay, departure(relay), null)
+    if (guest.signal.aborted) return seal(relay, departure(relay), guest.cutReason)
     return refuseCall(gateway, guest, exchange, refusalFor(thrown, route))
   }
   try {
@@ -48,13 +49,18 @@ export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
     guest.cut()
     answer.body.destroy()
     if (thrown instanceof LeakError) gateway.log(`exchange ${exchange.id}: ${thrown.message}; it was cut`)
-    return await seal(relay, gone ? departure(relay) : "upstream-failed", gone ? null : reasonOf(thrown))
+    return await seal(
+      relay,
+      gone ? departure(relay) : "upstream-failed",
+      gone ? guest.cutReason : reasonOf(thrown),
+    )
   }
 }
 
 /** Why a guest's stream is gone before its answer was whole. */
 function departure(relay: Relay): Outcome {
-  return relay.machine.detached.aborted ? "interrupted" : "client-aborted"
+  const ours = relay.machine.detached.aborted || relay.guest.cutReason !== null
+  return ours ? "interrupted" : "client-aborted"
 }
 
 class UploadTooLarge extends Error {}

@@ -21,6 +21,8 @@ const NOT_FOR_GUESTS = new Set(
 export class GuestStream {
   readonly read: ReadHead
   readonly hasBody: boolean
+  /** Why this side has cut the stream on purpose; null otherwise. */
+  cutReason: string | null = null
   readonly #stream: ServerHttp2Stream
   readonly #gone = new AbortController()
 
@@ -72,7 +74,8 @@ export class GuestStream {
    * Ends the stream so that the guest cannot take what came for the whole. Not by `close(code)`: with the
    * request's half closed, Node then sends END_STREAM before the reset, and the guest sees a good end.
    */
-  cut(): void {
+  cut(reason: string | null = null): void {
+    this.cutReason ??= reason
     this.#stream.destroy(new Error("cut: the answer did not come to its end"))
   }
 

@@ -1,17 +1,16 @@
-/** Decides whether a request may leave a machine: pure, default deny, the first matching rule allows. */
+/** Decides whether a request may leave a machine: pure, default deny, the first grant that fits allows. */
 
-import type { EgressRule, EgressSet } from "../../contract/egress-set.ts"
+import type { EgressGrant, EgressPolicy } from "../../contract/egress-grant.ts"
+import { matchesHost, matchesPath } from "../../contract/path-pattern.ts"
 import type { EgressRequest, Verdict } from "../../contract/verdict.ts"
 
-/** What a machine may reach: its sets, or why none of them counts. */
-export type MachinePolicy =
-  | { readonly kind: "sets"; readonly sets: readonly EgressSet[] }
-  | { readonly kind: "broken"; readonly rule: string; readonly reason: string }
-
-export function decideEgress(request: EgressRequest, policy: MachinePolicy): Verdict {
+/** `today` is the day in UTC, YYYY-MM-DD: what has expired counts no more. */
+export function decideEgress(request: EgressRequest, policy: EgressPolicy, today: string): Verdict {
   if (policy.kind === "broken") return refuseBroken(policy)
-  const found = firstMatch(policy.sets, (rule) => allows(rule, request))
-  if (found) return found
+  const denied = denialOf(request.host, policy)
+  if (denied) return denied
+  const found = policy.grants.find((grant) => counts(grant, today) && allows(grant, request))
+  if (found) return { kind: "allow", rule: found.id, why: found.why, grant: found }
   const place = `${request.scheme}://${request.host}:${request.port}`
   return {
     kind: "refuse",
@@ -22,53 +21,53 @@ export function decideEgress(request: EgressRequest, policy: MachinePolicy): Ver
 }
 
 /** CONNECT asks before there is a request: allowed when some rule could allow one to that host and port. */
-export function decideConnect(host: string, port: number, policy: MachinePolicy): Verdict {
+export function decideConnect(host: string, port: number, policy: EgressPolicy, today: string): Verdict {
   if (policy.kind === "broken") return refuseBroken(policy)
-  const found = firstMatch(policy.sets, (rule) => rule.port === port && matchesHost(rule.host, host))
-  if (found) return found
-  const known = firstMatch(policy.sets, (rule) => matchesHost(rule.host, host))
+  const denied = denialOf(host, policy)
+  if (denied) return denied
+  const named = policy.grants.filter((grant) => counts(grant, today) && matchesHost(grant.host, host))
+  const found = named.find((grant) => grant.port === port)
+  if (found) return { kind: "allow", rule: found.id, why: found.why, grant: null }
   return {
     kind: "refuse",
-    rule: known ? "egress/connect-port" : "egress/no-rule",
-    reason: known
-      ? `no rule of ${describeSets(policy.sets)} opens port ${port} of ${host}`
-      : `no rule of ${describeSets(policy.sets)} names ${host}:${port}`,
+    rule: named.length > 0 ? "egress/connect-port" : "egress/no-rule",
+    reason:
+      named.length > 0
+        ? `no rule of ${describeSets(policy.sets)} opens port ${port} of ${host}`
+        : `no rule of ${describeSets(policy.sets)} names ${host}:${port}`,
     hint: hintFor(host),
   }
 }
 
-function firstMatch(sets: readonly EgressSet[], matches: (rule: EgressRule) => boolean): Verdict | null {
-  for (const set of sets) {
-    const index = set.allow.findIndex(matches)
-    const rule = set.allow[index]
-    if (rule) return { kind: "allow", rule: `egress/${set.name}#${index + 1}`, why: rule.why }
-  }
-  return null
+function counts(grant: EgressGrant, today: string): boolean {
+  return grant.expires === null || today <= grant.expires
 }
 
-function allows(rule: EgressRule, request: EgressRequest): boolean {
-  const tls = request.scheme === "https"
+function allows(grant: EgressGrant, request: EgressRequest): boolean {
   return (
-    rule.port === request.port &&
-    // plain HTTP never goes to a TLS port nor the other way round
-    rule.port !== (tls ? 80 : 443) &&
-    matchesHost(rule.host, request.host) &&
-    rule.methods.some((method) => method === request.method) &&
-    rule.paths.some((path) => matchesPath(path, request.path))
+    grant.scheme === request.scheme &&
+    grant.port === request.port &&
+    matchesHost(grant.host, request.host) &&
+    grant.methods.includes(request.method) &&
+    (!request.websocket || grant.websocket) &&
+    allowsQuery(grant.query, request.query) &&
+    grant.paths.some((path) => matchesPath(path, request.path))
   )
 }
 
-function matchesHost(pattern: string, host: string): boolean {
-  if (!pattern.startsWith("*.")) return pattern === host
-  const dot = host.indexOf(".")
-  return dot > 0 && host.slice(dot + 1) === pattern.slice(2)
+function allowsQuery(allowed: EgressGrant["query"], query: string | null): boolean {
+  if (allowed === "any") return true
+  return allowed === "none" ? query === null : query === allowed.only
 }
 
-function matchesPath(pattern: string, path: string): boolean {
-  return pattern.endsWith("*") ? path.startsWith(pattern.slice(0, -1)) : path === pattern
+function denialOf(host: string, policy: Extract<EgressPolicy, { kind: "rules" }>): Verdict | null {
+  const denial = policy.denials.find((one) => matchesHost(one.host, host))
+  if (!denial) return null
+  const reason = `${denial.host} was closed for this machine by ${denial.owner}: ${denial.why}`
+  return { kind: "refuse", rule: denial.id, reason, hint: `ask ${denial.owner}` }
 }
 
-function refuseBroken(policy: Extract<MachinePolicy, { kind: "broken" }>): Verdict {
+function refuseBroken(policy: Extract<EgressPolicy, { kind: "broken" }>): Verdict {
   return {
     kind: "refuse",
     rule: policy.rule,
@@ -77,9 +76,9 @@ function refuseBroken(policy: Extract<MachinePolicy, { kind: "broken" }>): Verdi
   }
 }
 
-function describeSets(sets: readonly EgressSet[]): string {
+function describeSets(sets: readonly string[]): string {
   if (sets.length === 0) return "this machine's egress sets (it has none)"
-  return `the egress set${sets.length > 1 ? "s" : ""} ${sets.map((set) => set.name).join(", ")}`
+  return `the egress set${sets.length > 1 ? "s" : ""} ${sets.join(", ")}`
 }
 
 function hintFor(host: string): string {

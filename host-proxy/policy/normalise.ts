@@ -34,7 +34,9 @@ export function normaliseRequest(head: GuestHead): Normalised {
     return refuse("egress/override", `the header ${override[0]} asks for another method, host or path`)
   const wrong = describeBadTarget(head.target, path)
   if (wrong) return refuse("egress/bad-path", wrong)
-  return { request: { scheme: head.scheme, ...place, method: head.method, path } }
+  const query = head.target.includes("?") ? head.target.slice(path.length + 1) : null
+  const { scheme, method } = head
+  return { request: { scheme, ...place, method, path, query, websocket: false } }
 }
 
 type Place = { readonly host: string; readonly port: number }

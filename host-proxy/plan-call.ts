@@ -1,0 +1,45 @@
+/** What is to become of a call, before anything of it is recorded or sent: where it goes, or why it does not. */
+
+import type { EgressRequest } from "../contract/verdict.ts"
+import type { Gateway, GatewayMachine } from "./call.ts"
+import type { Refusal } from "./exchange.ts"
+import type { GuestStream } from "./guest/guest-stream.ts"
+import { decideConnect, decideEgress } from "./policy/decide-egress.ts"
+import { normaliseAuthority, normaliseRequest } from "./policy/normalise.ts"
+import { planRoute, type Route } from "./provider/route.ts"
+
+/** A call that may leave. */
+export interface PlannedRoute extends Route {
+  readonly rule: string
+  readonly request: EgressRequest
+}
+
+export type PlannedCall = PlannedRoute | { readonly refusal: Refusal } | { readonly tunnel: true }
+
+export async function planCall(
+  gateway: Gateway,
+  machine: GatewayMachine,
+  guest: GuestStream,
+): Promise<PlannedCall> {
+  if ("refusal" in guest.read) return { refusal: guest.read.refusal }
+  const closed = machine.gate()
+  if (closed) return { refusal: closed }
+  const { head } = guest.read
+  const today = new Date(gateway.now()).toISOString().slice(0, 10)
+  if (head.method === "CONNECT") return planTunnel(machine, head.authority, today)
+  const normal = normaliseRequest(head)
+  if ("refusal" in normal) return normal
+  const verdict = decideEgress(normal.request, machine.policy(), today)
+  if (verdict.kind === "refuse") return { refusal: { status: 403, ...verdict } }
+  const { target, headers } = head
+  const route = planRoute({ ...normal, target, headers, placeholders: machine.placeholders }, gateway.sources)
+  return "refusal" in route ? route : { ...route, rule: verdict.rule, request: normal.request }
+}
+
+/** CONNECT is a question of the capture proxy: may anything at all go to that host and port? */
+function planTunnel(machine: GatewayMachine, authority: string, today: string): PlannedCall {
+  const place = normaliseAuthority(authority, 443)
+  if ("refusal" in place) return place
+  const verdict = decideConnect(place.host, place.port, machine.policy(), today)
+  return verdict.kind === "allow" ? { tunnel: true } : { refusal: { status: 403, ...verdict } }
+}
