@@ -174,6 +174,9 @@ const STATUS: Readonly<Record<string, number>> = {
   "host/not-ready": 504,
   "host/no-guest": 503,
   "host/bad-request": 400,
+  "egress/bad-rule": 400,
+  "egress/unknown-rule": 404,
+  "ask/already": 409,
 }
 
 function answerError(stream: ServerHttp2Stream, thrown: unknown): void {
