@@ -8,10 +8,11 @@ import { Fault, reasonOf } from "../contract/fault.ts"
 import type { MachineHome } from "../contract/home.ts"
 import { type MachineRecord, machineRecord } from "../contract/machine-record.ts"
 import type { Envelope } from "../contract/uplink.ts"
-import { appendEnvelopes, appendFinding, compareAccounts } from "./archive/envelopes.ts"
+import { appendEnvelopes, compareAccounts } from "./archive/envelopes.ts"
+import { attestMachine } from "./attest-machine.ts"
+import type { Attestation } from "./attestation/attestation.ts"
 import type { Gateway } from "./call.ts"
 import { CallsInFlight } from "./calls-in-flight.ts"
-import type { Log } from "./exchange.ts"
 import { carryCall } from "./gateway.ts"
 import { type ControlLink, openControlLink } from "./guest/control-link.ts"
 import { openEgressListener } from "./guest/egress-listener.ts"
@@ -29,6 +30,7 @@ const ENVELOPE_BYTES = { burst: 8 * 1024 * 1024, perSecond: 128 * 1024 }
 export interface AttachedMachine extends AsyncDisposable {
   readonly record: MachineRecord
   readonly control: ControlLink
+  readonly attestation: Attestation
 }
 
 /** Serves a machine until it is disposed of. */
@@ -45,10 +47,13 @@ export async function attachMachine(
   const { name: machine, runId, team, project, placeholders } = record
   const caller = { machine, runId, team, project }
   const refusals = openPace(REFUSALS, gateway.now, detached.signal)
+  const calls = new CallsInFlight()
+  const attestation = await attestMachine(gateway, record, calls, log)
   const known = {
-    ...{ caller, placeholders, detached: detached.signal, refusals, calls: new CallsInFlight() },
+    ...{ caller, placeholders, detached: detached.signal, refusals, calls },
     policy: () => policy,
-    gate: () => null,
+    gate: () => attestation.gate(),
+    settled: () => attestation.settled(),
   }
   const inFlight = new Set<Promise<void>>()
   const onCall = (stream: GuestStream) => {
@@ -58,11 +63,11 @@ export async function attachMachine(
   }
   const egress = await openEgressListener(home.egressSocket, { log, onCall })
   const identity = () => identityOf(record, gateway)
-  const onFirewallGone = () => void reportFirewall(gateway, runId, log)
   const control = openControlLink({
     socketPath: home.controlSocket,
     identity,
-    onFirewallGone,
+    onMeasurement: (line) => attestation.take(line),
+    onUnidentified: () => attestation.restarted(),
     now: gateway.now,
     log,
   })
@@ -76,8 +81,10 @@ export async function attachMachine(
   return {
     record,
     control,
+    attestation,
     async [Symbol.asyncDispose]() {
       detached.abort()
+      attestation[Symbol.dispose]()
       for (const part of [egress, control, uplink]) await part[Symbol.asyncDispose]()
       await Promise.allSettled(inFlight) // their streams are gone, so each is being sealed
     },
@@ -98,18 +105,6 @@ export async function readMachineRecord(home: MachineHome): Promise<MachineRecor
     return machineRecord.parse(JSON.parse(text))
   } catch (thrown) {
     throw new Fault("host/bad-record", `${home.record}: ${reasonOf(thrown)}`, { cause: thrown })
-  }
-}
-
-/** The host's wall does not depend on the guest's; but whoever took the guest's down is worth a look. */
-async function reportFirewall(gateway: Gateway, runId: string, log: Log): Promise<void> {
-  const detail = "the guest's packet filter was loaded and is there no more"
-  log(detail)
-  try {
-    const found = { run_id: runId, exchange_id: null, kind: "guest/firewall-gone", detail }
-    await appendFinding(gateway.archive.database, { ...found, found_at_ms: gateway.now() })
-  } catch (thrown) {
-    log(`the finding is not recorded: ${reasonOf(thrown)}`)
   }
 }
 

@@ -24,6 +24,7 @@ export async function planCall(
   guest: GuestStream,
 ): Promise<PlannedCall> {
   if ("refusal" in guest.read) return { refusal: guest.read.refusal }
+  await machine.settled()
   const closed = machine.gate()
   if (closed) return { refusal: closed }
   const { head } = guest.read

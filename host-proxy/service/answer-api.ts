@@ -10,6 +10,7 @@ import type {
 import { machineName } from "../../contract/card.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { HostError, HostHealth, ReadyReport } from "../../contract/host-api.ts"
+import type { AttestationState } from "../../contract/measurement.ts"
 import type { Log } from "../exchange.ts"
 
 export interface ApiOptions {
@@ -24,6 +25,10 @@ export interface MachineTable {
   attach(name: string): Promise<void>
   detach(name: string): Promise<void>
   find(name: string): {
+    readonly attestation: {
+      whenAttested(signal: AbortSignal): Promise<void>
+      report(): AttestationState
+    }
     readonly control: {
       ready(signal: AbortSignal): Promise<ReadyReport>
       session(): ClientHttp2Session | null
@@ -32,7 +37,7 @@ export interface MachineTable {
 }
 
 type Headers = Readonly<Record<string, unknown>>
-const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control)(\/.*|\?.*)?$/
+const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control|attestation)(\/.*|\?.*)?$/
 const MAX_READY_MS = 600_000
 const GUEST_GRACE_MS = 5_000
 
@@ -73,6 +78,8 @@ async function answerMachine(request: MachineRequest): Promise<void> {
       return answerEmpty(request.stream, 204)
     case "GET ready":
       return answerReady(request, name, rest)
+    case "GET attestation":
+      return answerJson(request.stream, 200, findMachine(request, name).attestation.report())
     case "control":
       return relayControl(request, name, rest)
     default:
@@ -87,7 +94,9 @@ async function answerReady(request: MachineRequest, name: string, query: string)
   request.stream.once("close", () => gone.abort())
   const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs)])
   try {
-    answerJson(request.stream, 200, await findMachine(request, name).control.ready(signal))
+    const { control, attestation } = findMachine(request, name)
+    const [report] = await Promise.all([control.ready(signal), attestation.whenAttested(signal)])
+    answerJson(request.stream, 200, report)
   } catch (thrown) {
     if (thrown instanceof Fault) throw thrown
     const after = `${(timeoutMs / 1000).toFixed(1)} s`
@@ -167,6 +176,7 @@ const STATUS: Readonly<Record<string, number>> = {
   "host/no-machine": 404,
   "host/not-ready": 504,
   "host/no-guest": 503,
+  "host/not-attested": 409,
 }
 
 function answerError(stream: ServerHttp2Stream, thrown: unknown): void {
