@@ -9,6 +9,7 @@
  * | GET /machines/NAME/attestation | AttestationState |
  * | any /machines/NAME/control/PATH | relayed to the guest agent's control wire as PATH, both bodies streamed |
  * | POST /machines/NAME/detach | 204; the machine's sockets are closed and unlinked |
+ * | any /machines/NAME/egress… and POST /machines/NAME/reload | see host-egress-api.ts |
  * | POST /stop | 202, then ends |
  *
  * Errors are HostError with a 4xx or 5xx status.

@@ -12,6 +12,7 @@ import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { HostError, HostHealth, ReadyReport } from "../../contract/host-api.ts"
 import type { AttestationState } from "../../contract/measurement.ts"
 import type { Log } from "../exchange.ts"
+import { answerEgress, type EgressControl } from "./answer-egress.ts"
 
 export interface ApiOptions {
   readonly health: () => HostHealth
@@ -29,6 +30,7 @@ export interface MachineTable {
       whenAttested(signal: AbortSignal): Promise<void>
       report(): AttestationState
     }
+    readonly egress: EgressControl
     readonly control: {
       ready(signal: AbortSignal): Promise<ReadyReport>
       session(): ClientHttp2Session | null
@@ -37,7 +39,7 @@ export interface MachineTable {
 }
 
 type Headers = Readonly<Record<string, unknown>>
-const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control|attestation)(\/.*|\?.*)?$/
+const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control|attestation|egress|reload)(\/.*|\?.*)?$/
 const MAX_READY_MS = 600_000
 const GUEST_GRACE_MS = 5_000
 
@@ -68,6 +70,10 @@ async function answerMachine(request: MachineRequest): Promise<void> {
     throw new Fault("host/unknown-request", `there is no ${request.method} ${request.path.slice(0, 200)}`)
   }
   const rest = parts[3] ?? ""
+  if (parts[2] === "egress" || parts[2] === "reload") {
+    const asked = { ...request, name, path: `/${parts[2]}${parts[3] ?? ""}` }
+    return answerEgress(asked, findMachine(request, name).egress)
+  }
   const asked = parts[2] === "control" ? "control" : `${request.method} ${parts[2]}`
   switch (asked) {
     case "POST attach":
@@ -177,6 +183,10 @@ const STATUS: Readonly<Record<string, number>> = {
   "host/not-ready": 504,
   "host/no-guest": 503,
   "host/not-attested": 409,
+  "host/bad-request": 400,
+  "egress/bad-rule": 400,
+  "egress/unknown-rule": 404,
+  "ask/already": 409,
 }
 
 function answerError(stream: ServerHttp2Stream, thrown: unknown): void {
