@@ -27,6 +27,8 @@ export interface GatewayMachine {
   readonly policy: () => EgressPolicy
   /** Why nothing may leave, whatever policy says; null while the machine is what its manifest promised. */
   readonly gate: () => Refusal | null
+  /** Resolves when the gate's answer is known, or after a moment: after a restart a call waits rather than fails. */
+  readonly settled: () => Promise<void>
   readonly calls: CallsInFlight
   /** Asks whoever answers for the machine about what no rule speaks of; null: nobody does. */
   readonly ask: (call: AskedCall, gone: AbortSignal) => Promise<AskOutcome | null>

@@ -58,7 +58,15 @@ function allowOnce(request: EgressRequest, { by, why }: Extract<AskOutcome, { ki
   const grant = {
     ...{ id: ONCE, source: { file: "live", line: 0 }, scheme, host, port, methods: [method], paths: [path] },
     ...{ query: query === null ? ("none" as const) : { only: query }, bodyCheck: null, websocket },
-    ...{ maxRequestBytes: null, budgetBytes: null, why: reason, owner: by, expires: null },
+    ...{
+      maxRequestBytes: null,
+      maxPathBytes: null,
+      git: null,
+      budgetBytes: null,
+      why: reason,
+      owner: by,
+      expires: null,
+    },
   }
   return { kind: "allow", rule: ONCE, why: reason, grant }
 }
