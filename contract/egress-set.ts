@@ -1,15 +1,14 @@
 /** `policies/egress/NAME.toml`: a named set of what may leave, and why. */
 
 import { z } from "zod"
+import { describeBadHost } from "./egress-host.ts"
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const
-/** One DNS label. */
-const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-const HOST = new RegExp(`^(?:\\*\\.)?(?:${LABEL}\\.)*${LABEL}\\.${LABEL}$`)
 
-const hostPattern = z
-  .string()
-  .regex(HOST, "expected a lower-case host name such as api.example.com or *.example.com")
+const hostPattern = z.string().superRefine((text, context) => {
+  const wrong = describeBadHost(text)
+  if (wrong !== null) context.addIssue({ code: "custom", message: wrong })
+})
 const why = z.string().min(8, "expected a reason of at least 8 characters")
 const owner = z.string().min(2, "expected who answers for it, for example platform-security")
 const expires = z.iso.date("expected a day such as 2027-01-31")
@@ -38,7 +37,9 @@ const egressRule = z
     /** With `git`: large files may be asked for, too (never sent). */
     lfs: z.boolean().default(false),
     websocket: z.boolean().default(false),
-    max_request_kib: z.int().min(1).max(65_536).optional(),
+    /** Longest path with its query, in bytes: what a name can carry is bounded by it. */
+    max_path_bytes: z.int().min(1).max(16_384).optional(),
+    max_request_kib: z.int().min(0).max(65_536).optional(),
     budget_mib: z.int().min(1).max(1_048_576).optional(),
     why,
     owner: owner.optional(),

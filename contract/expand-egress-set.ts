@@ -11,7 +11,10 @@ export interface EgressSetSource {
   readonly file: string
 }
 
-type Common = Omit<EgressGrant, "scheme" | "host" | "port" | "methods" | "paths" | "query" | "bodyCheck">
+type Common = Omit<
+  EgressGrant,
+  "scheme" | "host" | "port" | "methods" | "paths" | "query" | "bodyCheck" | "git"
+>
 
 export function expandEgressSet(set: EgressSet, { text, file }: EgressSetSource): readonly EgressGrant[] {
   return set.allow.flatMap((rule, index) => {
@@ -20,6 +23,7 @@ export function expandEgressSet(set: EgressSet, { text, file }: EgressSetSource)
       id: `egress/${set.name}#${index + 1}`,
       source: { file, line },
       websocket: rule.websocket,
+      maxPathBytes: rule.max_path_bytes ?? null,
       maxRequestBytes: rule.max_request_kib === undefined ? null : rule.max_request_kib * 1024,
       budgetBytes: rule.budget_mib === undefined ? null : rule.budget_mib * 1024 * 1024,
       why: rule.why,
@@ -39,7 +43,7 @@ function expandRule(rule: EgressRule, common: Common): EgressGrant[] {
   const place = { scheme: port === 80 ? ("http" as const) : ("https" as const), host, port }
   if (rule.git !== undefined) return expandGit(rule, { ...common, ...place })
   const { methods = [], paths = [], query } = rule
-  return [{ ...common, ...place, methods, paths, query, bodyCheck: null }]
+  return [{ ...common, ...place, methods, paths, query, bodyCheck: null, git: null }]
 }
 
 type Placed = Common & Pick<EgressGrant, "scheme" | "host" | "port">
@@ -50,15 +54,16 @@ function expandGit(rule: EgressRule, placed: Placed): EgressGrant[] {
   const under = (rest: string) => names.map((name) => `${name}${rest}`)
   const ask = { methods: ["GET"], paths: under("/info/refs"), query: { only: "service=git-upload-pack" } }
   const fetchPack = { methods: ["POST"], paths: under("/git-upload-pack"), query: "none" as const }
-  const grants: EgressGrant[] = [ask, fetchPack].map((part) => ({ ...placed, ...part, bodyCheck: null }))
+  const transport = { ...placed, bodyCheck: null, git: "transport" as const }
+  const grants: EgressGrant[] = [ask, fetchPack].map((part) => ({ ...transport, ...part }))
   if (rule.lfs) {
     const batch = { methods: ["POST"], paths: under("/info/lfs/objects/batch"), query: "none" as const }
-    grants.push({ ...placed, ...batch, bodyCheck: "git-lfs-download" })
+    grants.push({ ...transport, ...batch, bodyCheck: "git-lfs-download" })
   }
   if (rule.api !== undefined) {
     const paths = (rule.repositories ?? []).flatMap((name) => [`/repos/${name}`, `/repos/${name}/**`])
     const read = { methods: ["GET", "HEAD"], paths, query: "any" as const, bodyCheck: null }
-    grants.push({ ...placed, scheme: "https", host: rule.api, port: 443, ...read })
+    grants.push({ ...placed, scheme: "https", host: rule.api, port: 443, ...read, git: "api" })
   }
   return grants
 }

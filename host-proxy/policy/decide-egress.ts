@@ -50,9 +50,15 @@ function allows(grant: EgressGrant, request: EgressRequest): boolean {
     matchesHost(grant.host, request.host) &&
     grant.methods.includes(request.method) &&
     (!request.websocket || grant.websocket) &&
+    (grant.maxPathBytes === null || sentBytes(request) <= grant.maxPathBytes) &&
     allowsQuery(grant.query, request.query) &&
     grant.paths.some((path) => matchesPath(path, request.path))
   )
+}
+
+/** Path and query as they go out; both are ASCII by now. */
+function sentBytes(request: EgressRequest): number {
+  return request.path.length + (request.query === null ? 0 : request.query.length + 1)
 }
 
 function allowsQuery(allowed: EgressGrant["query"], query: string | null): boolean {

@@ -10,8 +10,11 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 /** The last label of any spelling of an IPv4 address: a resolver would read it as a number. */
 const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/
 const AUTHORITY = /^([^:@]+)(?::(\d{1,5}))?$/
-/** `/ \ . NUL` spelled in percent, once or twice: what a server might decode into another path. */
-const ENCODED_GAMES = /%(?:25)*(?:2e|2f|5c|00)/i
+/**
+ * `\ . NUL %` spelled in percent, and `/` spelled so twice: what a server might decode into another path. A slash
+ * encoded once goes on to the decision, where only a pattern that spells it matches (npm's scoped packages).
+ */
+const ENCODED_GAMES = /%(?:2e|5c|00|25(?:25)*(?:2e|2f|5c|00))/i
 /** By these some servers take another method, host or path for the one that was decided on. */
 const OVERRIDES = new Set(
   "x-http-method-override x-http-method x-method-override x-original-url x-rewrite-url x-forwarded-host x-original-host x-host forwarded".split(
@@ -83,9 +86,12 @@ function describeBadTarget(target: string, path: string): string | null {
   if (!/^[!-~]+$/.test(target) || target.includes("#") || /[\\"<>^`{|}]/.test(path)) {
     return `the target ${quote(target)} holds characters that a URL may not`
   }
-  if (ENCODED_GAMES.test(path)) return `the path ${quote(path)} holds an encoded dot, slash, backslash or NUL`
+  if (ENCODED_GAMES.test(path))
+    return `the path ${quote(path)} holds an encoded dot, backslash or NUL, or a slash encoded twice`
   if (/%(?![0-9a-f]{2})/i.test(path)) return `the path ${quote(path)} holds a broken percent escape`
-  if (/\/\.{1,2}(?:\/|;|$)|\/\//.test(path)) return `the path ${quote(path)} holds a dot or empty segment`
+  // a server that decodes the slash must find no such segment either
+  if (/\/\.{1,2}(?:\/|;|$)|\/\//.test(path.replace(/%2f/gi, "/")))
+    return `the path ${quote(path)} holds a dot or empty segment`
   return null
 }
 
@@ -98,7 +104,7 @@ const HINTS: Readonly<Record<string, string>> = {
   "egress/ip-literal": "name the host instead: rules are about names, and an address is never allowed",
   "egress/bad-host": "write the host as a plain name such as api.example.com, without a dot at its end",
   "egress/bad-path":
-    "write the path plainly: no dot segments, no doubled or encoded slashes, no bare specials",
+    "write the path plainly: no dot segments, no doubled slashes, nothing encoded that need not be",
   "egress/override": "ask for the method, host and path that are meant, and leave the header out",
   "egress/sni-mismatch": "ask in the request for the host that the TLS connection was made to",
   "egress/host-mismatch": "send one Host header, the same as the host that is called",

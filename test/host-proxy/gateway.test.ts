@@ -21,6 +21,7 @@ const MESSAGES = {
 const REGISTRY = `
 name = "registry"
 why = "the agent installs packages in this test"
+owner = "testers"
 
 [[allow]]
 host = "registry.example.com"

@@ -107,7 +107,10 @@ describe("a card", () => {
 
   it("is refused with the known names when it asks for an egress set that is not there", async () => {
     mkdirSync(join(dir, "policies", "egress"), { recursive: true })
-    writeFileSync(join(dir, "policies", "egress", "known.toml"), 'name = "known"\nwhy = "a set for a test"\n')
+    writeFileSync(
+      join(dir, "policies", "egress", "known.toml"),
+      'name = "known"\nwhy = "a set for a test"\nowner = "testers"\n',
+    )
     writeFileSync(
       join(dir, "policies", "egress", "broken.toml"),
       'name = "broken"\nwhy = "too few"\nallow = 1\n',

@@ -25,7 +25,10 @@ function ruleOf(change: Partial<GuestHead>): string {
 describe("normaliseRequest", () => {
   it("gives the one spelling that rules are written in", () => {
     expect(normaliseRequest(head({ authority: "API.Example.COM:8443" }))).toEqual({
-      request: { scheme: "https", host: "api.example.com", port: 8443, method: "GET", path: "/v1/items" },
+      request: {
+        ...{ scheme: "https", host: "api.example.com", port: 8443, method: "GET", path: "/v1/items" },
+        ...{ query: "q=1", websocket: false },
+      },
     })
     expect(normaliseRequest(head({ scheme: "http" }))).toMatchObject({ request: { port: 80 } })
   })
@@ -84,8 +87,16 @@ describe("normaliseRequest", () => {
     "/v1/%2e%2e/admin",
     "/v1/%2E%2e/admin",
     "/v1/%252e%252e/x",
-    "/a%2fb",
+    "/a%252fb",
+    "/a%25252Fb",
+    "/a%2f%2fb",
+    "/%2fb",
+    "/a/%2fb",
+    "/a%2f..%2fb",
+    "/a%2f.",
     "/a%5cb",
+    "/a%255cb",
+    "/a%2500",
     "/a\\b",
     "//evil",
     "/a//b",
@@ -103,6 +114,11 @@ describe("normaliseRequest", () => {
     "http://other/",
   ])("refuses the path %j", (target) => {
     expect(ruleOf({ target })).toBe("egress/bad-path")
+  })
+
+  it("lets a slash that is encoded once go on to the decision, as it came", () => {
+    const target = "/@scope%2Fname"
+    expect(normaliseRequest(head({ target }))).toMatchObject({ request: { path: target } })
   })
 
   it("leaves the query alone, dots and slashes in it too", () => {
