@@ -27,7 +27,7 @@ interface Walk {
   readonly at: number | null
 }
 
-const MOST_STATES = 60_000
+const MOST_STATES = 20_000
 
 export function dividePaths(patterns: readonly string[]): DividedPaths {
   const { start, alphabet, other, step, matched } = readPatterns(patterns)

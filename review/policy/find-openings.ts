@@ -16,7 +16,8 @@ export function findOpenings(before: EgressPolicy, after: EgressPolicy, today: s
   const divided = new Map<string, DividedPaths>()
   const found = listRequestClasses(before, after).flatMap((asked) => {
     const pair = { before: fitGrants(before, asked), after: fitGrants(after, asked) }
-    return pair.after.grants.length === 0 ? [] : compareClass(asked, pair, days, divided)
+    const closed = pair.after.grants.length === 0 || pair.after.denial !== null
+    return closed ? [] : compareClass(asked, pair, days, divided)
   })
   return joinOpenings(found)
 }
@@ -70,9 +71,10 @@ function comparePart(part: PathPart, patterns: readonly string[], question: Ques
       const answer = (grants: readonly EgressGrant[]) =>
         grants.find((grant) => answers(grant, matched, bytes, day)) ?? null
       const now = answer(pair.after.grants)
-      const was = answer(pair.before.grants)
+      const open = answer(pair.before.grants)
+      const was = pair.before.denial ? null : open
       if (!now) return []
-      const causes = was ? compareLimits(was, now) : [pair.before.denial ? ("denial" as const) : "request" as const]
+      const causes = was ? compareLimits(was, now) : [open ? ("denial" as const) : ("request" as const)]
       const fresh = causes.filter((cause) => !reported.has(cause))
       for (const cause of fresh) reported.add(cause)
       const matchedPaths = now.paths.filter((path) => matched.has(path))

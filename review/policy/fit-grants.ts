@@ -5,16 +5,16 @@ import { matchesHost } from "../../contract/path-pattern.ts"
 import { type RequestClass, rulesOf } from "./request-classes.ts"
 
 export interface FittingGrants {
-  /** The first of them whose path, length and day fit too answers. */
+  /** The first of them whose path, length and day fit too answers, unless the host is closed. */
   readonly grants: readonly EgressGrant[]
-  /** What closes the host, whatever the grants say. */
+  /** What closes the host. */
   readonly denial: EgressDenial | null
 }
 
 export function fitGrants(policy: EgressPolicy, asked: RequestClass): FittingGrants {
   const rules = rulesOf(policy)
   const denial = rules.denials.find((one) => matchesHost(one.host, asked.host)) ?? null
-  return { denial, grants: denial ? [] : rules.grants.filter((grant) => fits(grant, asked)) }
+  return { denial, grants: rules.grants.filter((grant) => fits(grant, asked)) }
 }
 
 function fits(grant: EgressGrant, asked: RequestClass): boolean {

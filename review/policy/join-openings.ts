@@ -34,23 +34,31 @@ function limitsOf({ cause, other }: OpenRequests): unknown {
   return cause === "budget" ? other?.budgetBytes : null
 }
 
+/** A WebSocket is named apart only where the same request without it does not open. */
 function join(group: readonly OpenRequests[]): Opening[] {
-  const first = group[0]
-  if (!first) return []
-  const { cause, grant, other, day } = first
   const plain = group.filter(({ asked }) => !asked.websocket)
-  const shown = plain.length > 0 ? plain : group
-  const classes = shown.map(({ asked }) => asked)
-  const paths = new Set(shown.flatMap((one) => one.paths))
-  return [
-    {
-      ...{ cause, grant, other, day },
-      methods: grant.methods.filter((method) => classes.some((asked) => asked.method === method)),
-      hosts: [...new Set(classes.map(({ hostPattern }) => hostPattern))],
-      paths: grant.paths.filter((path) => paths.has(path)),
-      queries: [...new Map(classes.map((asked) => [JSON.stringify(asked.queryKind), asked.queryKind])).values()],
-      websocketOnly: plain.length === 0,
-      example: shown.find((one) => one.example !== null)?.example ?? null,
-    },
-  ]
+  const known = new Set(plain.map(keyOf))
+  const sockets = group.filter((one) => one.asked.websocket && !known.has(keyOf(one)))
+  return [describe(plain, false), describe(sockets, true)].filter((one) => one !== null)
+}
+
+function keyOf({ asked, paths }: OpenRequests): string {
+  return JSON.stringify([asked.method, asked.hostPattern, asked.queryKind, paths])
+}
+
+function describe(group: readonly OpenRequests[], websocketOnly: boolean): Opening | null {
+  const first = group[0]
+  if (!first) return null
+  const { cause, grant, other, day } = first
+  const classes = group.map(({ asked }) => asked)
+  const paths = new Set(group.flatMap((one) => one.paths))
+  const queries = new Map(classes.map(({ queryKind }) => [JSON.stringify(queryKind), queryKind]))
+  return {
+    ...{ cause, grant, other, day, websocketOnly },
+    methods: grant.methods.filter((method) => classes.some((asked) => asked.method === method)),
+    hosts: [...new Set(classes.map(({ hostPattern }) => hostPattern))],
+    paths: grant.paths.filter((path) => paths.has(path)),
+    queries: [...queries.values()],
+    example: group.find((one) => one.example !== null)?.example ?? null,
+  }
 }

@@ -75,9 +75,7 @@ function elementsOf(pattern: string): Element[] {
     const folded = part.replace(/%2f/gi, "%2\0")
     return [...folded].map((one): Element => ({ kind: "one", characters: one === "\0" ? "fF" : one }))
   })
-  const joined = parts.flatMap((part, index) =>
-    index === 0 ? part : [{ kind: "inside" } as const, ...part],
-  )
+  const joined = parts.flatMap((part, index) => (index === 0 ? part : [{ kind: "inside" } as const, ...part]))
   return open ? [...joined, { kind: "rest" }] : joined
 }
 

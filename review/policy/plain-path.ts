@@ -9,8 +9,8 @@ export const PLAIN_START: PlainState = "begin"
 export function stepPlain(state: PlainState, character: string): PlainState {
   if (state === "bad") return "bad"
   if (state === "begin") return character === "/" ? "start" : "bad"
-  const [segment = "", escape] = state.split("%")
-  if (escape !== undefined) return stepEscape(segment, escape, character)
+  const [segment = "", half] = state.split("%")
+  if (half !== undefined) return stepEscape(segment, half, character)
   if (character === "%") return `${segment}%`
   if (character === "/") return endSegment(segment)
   if (character === ";" && isDots(segment)) return "bad"
@@ -22,10 +22,10 @@ export function isPlain(state: PlainState): boolean {
   return state !== "bad" && state !== "begin" && !state.includes("%") && !isDots(state)
 }
 
-function stepEscape(segment: string, escape: string, character: string): PlainState {
+function stepEscape(segment: string, half: string, character: string): PlainState {
   if (!/[0-9a-f]/i.test(character)) return "bad"
-  if (escape === "") return `${segment}%${character}`
-  const pair = `${escape}${character}`.toLowerCase()
+  if (half === "") return `${segment}%${character}`
+  const pair = `${half}${character}`.toLowerCase()
   if (["2e", "5c", "00", "25"].includes(pair)) return "bad"
   return pair === "2f" ? endSegment(segment) : "text"
 }
