@@ -1,6 +1,7 @@
 /** Turns the wire's scheme, authority and target into the one spelling that rules are written in, or refuses. */
 
 import { isIP } from "node:net"
+import { describeAmbiguousPath } from "../../contract/egress-path.ts"
 import type { EgressRequest } from "../../contract/verdict.ts"
 import type { GuestHead, Refusal } from "../exchange.ts"
 
@@ -10,11 +11,6 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 /** The last label of any spelling of an IPv4 address: a resolver would read it as a number. */
 const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/
 const AUTHORITY = /^([^:@]+)(?::(\d{1,5}))?$/
-/**
- * `\ . NUL %` spelled in percent, and `/` spelled so twice: what a server might decode into another path. A slash
- * encoded once goes on to the decision, where only a pattern that spells it matches (npm's scoped packages).
- */
-const ENCODED_GAMES = /%(?:2e|5c|00|25(?:25)*(?:2e|2f|5c|00))/i
 /** By these some servers take another method, host or path for the one that was decided on. */
 const OVERRIDES = new Set(
   "x-http-method-override x-http-method x-method-override x-original-url x-rewrite-url x-forwarded-host x-original-host x-host forwarded".split(
@@ -83,16 +79,11 @@ function contradiction(head: GuestHead, host: string): Refusal | null {
 
 function describeBadTarget(target: string, path: string): string | null {
   if (!target.startsWith("/")) return `the target ${quote(target)} does not begin with a slash`
-  if (!/^[!-~]+$/.test(target) || target.includes("#") || /[\\"<>^`{|}]/.test(path)) {
+  if (!/^[!-~]+$/.test(target) || target.includes("#")) {
     return `the target ${quote(target)} holds characters that a URL may not`
   }
-  if (ENCODED_GAMES.test(path))
-    return `the path ${quote(path)} holds an encoded dot, backslash or NUL, or a slash encoded twice`
-  if (/%(?![0-9a-f]{2})/i.test(path)) return `the path ${quote(path)} holds a broken percent escape`
-  // a server that decodes the slash must find no such segment either
-  if (/\/\.{1,2}(?:\/|;|$)|\/\//.test(path.replace(/%2f/gi, "/")))
-    return `the path ${quote(path)} holds a dot or empty segment`
-  return null
+  const ambiguous = describeAmbiguousPath(path)
+  return ambiguous === null ? null : `the path ${quote(path)} ${ambiguous}`
 }
 
 function refuse(rule: string, reason: string): { readonly refusal: Refusal } {
