@@ -8,6 +8,7 @@
  * | GET /machines/NAME/ready?timeout_ms=N | ReadyReport once the guest has its identity; 504 with HostError otherwise |
  * | any /machines/NAME/control/PATH | relayed to the guest agent's control wire as PATH, both bodies streamed |
  * | POST /machines/NAME/detach | 204; the machine's sockets are closed and unlinked |
+ * | any /machines/NAME/egress… and POST /machines/NAME/reload | see host-egress-api.ts |
  * | POST /stop | 202, then ends |
  *
  * Errors are HostError with a 4xx or 5xx status.

@@ -18,8 +18,8 @@ import { openEgressListener } from "./guest/egress-listener.ts"
 import type { GuestStream } from "./guest/guest-stream.ts"
 import { openUplinkLink } from "./guest/uplink-link.ts"
 import { limitLog } from "./limit-log.ts"
+import { type MachineEgress, openMachineEgress } from "./machine-egress.ts"
 import { openPace } from "./pace.ts"
-import { readEgressSets } from "./policy/read-egress-sets.ts"
 
 /** What a machine may have refused; at most 90 kB of the archive each. */
 const REFUSALS = { burst: 50, perSecond: 20 }
@@ -28,6 +28,7 @@ const ENVELOPE_BYTES = { burst: 8 * 1024 * 1024, perSecond: 128 * 1024 }
 
 export interface AttachedMachine extends AsyncDisposable {
   readonly record: MachineRecord
+  readonly egress: MachineEgress
   readonly control: ControlLink
 }
 
@@ -40,14 +41,16 @@ export async function attachMachine(
 ): Promise<AttachedMachine> {
   const log = limitLog((line) => gateway.log(`${record.name}: ${line}`), gateway.now)
   const detached = new AbortController()
-  const policy = await readEgressSets(join(policiesDir, "egress"), record.egressSets)
-  if (policy.kind === "broken") log(`${policy.rule}: ${policy.reason}; nothing may leave`)
+  const calls = new CallsInFlight()
+  const rules = await openMachineEgress({
+    ...{ setsDir: join(policiesDir, "egress"), sets: record.egressSets, calls, now: gateway.now, log },
+  })
   const { name: machine, runId, team, project, placeholders } = record
   const caller = { machine, runId, team, project }
   const refusals = openPace(REFUSALS, gateway.now, detached.signal)
   const known = {
-    ...{ caller, placeholders, detached: detached.signal, refusals, calls: new CallsInFlight() },
-    policy: () => policy,
+    ...{ caller, placeholders, detached: detached.signal, refusals, calls },
+    policy: () => rules.policy(),
     gate: () => null,
   }
   const inFlight = new Set<Promise<void>>()
@@ -75,6 +78,7 @@ export async function attachMachine(
   const uplink = openUplinkLink({ socketPath: home.uplinkSocket, onEnvelopes, onRestart, log })
   return {
     record,
+    egress: rules,
     control,
     async [Symbol.asyncDispose]() {
       detached.abort()

@@ -19,6 +19,12 @@ import {
   type ReadyReport,
   readyReport,
 } from "../contract/host-api.ts"
+import {
+  type EgressReport,
+  egressReport,
+  type ReloadReport,
+  reloadReport,
+} from "../contract/host-egress-api.ts"
 
 export interface HostClient extends Disposable {
   health(signal: AbortSignal): Promise<HostHealth>
@@ -31,6 +37,10 @@ export interface HostClient extends Disposable {
   /** Asks the guest to power off; it is still going down when this settles. */
   shutdown(name: string, signal: AbortSignal): Promise<void>
   detach(name: string, signal: AbortSignal): Promise<void>
+  /** What may leave a machine at this moment. */
+  egress(name: string, signal: AbortSignal): Promise<EgressReport>
+  /** Makes the host read the machine's egress sets anew; a broken one closes it, which the answer says. */
+  reload(name: string, claimedUser: string | null, signal: AbortSignal): Promise<ReloadReport>
 }
 
 interface Answer {
@@ -51,6 +61,8 @@ export function openHostClient(socketPath: string): HostClient {
     answer.stream.end()
     await readBody(answer)
   }
+  const post = (path: string, body: unknown, signal: AbortSignal) =>
+    request(session.get(), { method: "POST", path, signal, body: JSON.stringify(body) })
   return {
     health: async (signal) => parse(await call("GET", "/health", signal), hostHealth),
     attach: (name, signal) => done("POST", `/machines/${name}/attach`, signal),
@@ -63,6 +75,10 @@ export function openHostClient(socketPath: string): HostClient {
     },
     shutdown: (name, signal) => done("POST", `/machines/${name}/control/shutdown`, signal),
     detach: (name, signal) => done("POST", `/machines/${name}/detach`, signal),
+    egress: async (name, signal) =>
+      parse(await call("GET", `/machines/${name}/egress`, signal), egressReport),
+    reload: async (name, claimedUser, signal) =>
+      parse(await post(`/machines/${name}/reload`, { claimedUser }, signal), reloadReport),
     [Symbol.dispose]: () => session.close(),
   }
 }
@@ -93,6 +109,8 @@ interface Call {
   readonly method: string
   readonly path: string
   readonly signal: AbortSignal
+  /** All of it; without it the stream stays open for whoever called, unless it is a GET. */
+  readonly body?: string
 }
 
 function request(session: ClientHttp2Session, call: Call): Promise<Answer> {
@@ -100,6 +118,7 @@ function request(session: ClientHttp2Session, call: Call): Promise<Answer> {
     { ":method": call.method, ":path": call.path },
     { endStream: call.method === "GET" },
   )
+  if (call.body !== undefined) stream.end(call.body)
   // only until the answer begins: what is done with a stream after that is its reader's business
   const abort = () => stream.destroy()
   call.signal.addEventListener("abort", abort, { once: true })

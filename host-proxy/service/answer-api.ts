@@ -11,6 +11,7 @@ import { machineName } from "../../contract/card.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { HostError, HostHealth, ReadyReport } from "../../contract/host-api.ts"
 import type { Log } from "../exchange.ts"
+import { answerEgress, type EgressControl } from "./answer-egress.ts"
 
 export interface ApiOptions {
   readonly health: () => HostHealth
@@ -24,6 +25,7 @@ export interface MachineTable {
   attach(name: string): Promise<void>
   detach(name: string): Promise<void>
   find(name: string): {
+    readonly egress: EgressControl
     readonly control: {
       ready(signal: AbortSignal): Promise<ReadyReport>
       session(): ClientHttp2Session | null
@@ -32,7 +34,7 @@ export interface MachineTable {
 }
 
 type Headers = Readonly<Record<string, unknown>>
-const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control)(\/.*|\?.*)?$/
+const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control|egress|reload)(\/.*|\?.*)?$/
 const MAX_READY_MS = 600_000
 const GUEST_GRACE_MS = 5_000
 
@@ -63,6 +65,10 @@ async function answerMachine(request: MachineRequest): Promise<void> {
     throw new Fault("host/unknown-request", `there is no ${request.method} ${request.path.slice(0, 200)}`)
   }
   const rest = parts[3] ?? ""
+  if (parts[2] === "egress" || parts[2] === "reload") {
+    const asked = { ...request, name, path: `/${parts[2]}${parts[3] ?? ""}` }
+    return answerEgress(asked, findMachine(request, name).egress)
+  }
   const asked = parts[2] === "control" ? "control" : `${request.method} ${parts[2]}`
   switch (asked) {
     case "POST attach":
@@ -167,6 +173,7 @@ const STATUS: Readonly<Record<string, number>> = {
   "host/no-machine": 404,
   "host/not-ready": 504,
   "host/no-guest": 503,
+  "host/bad-request": 400,
 }
 
 function answerError(stream: ServerHttp2Stream, thrown: unknown): void {
