@@ -1,11 +1,14 @@
 /** Opens the archive's sqlite file, for its one writer or for readers beside it, behind kysely. */
 
-import { DatabaseSync, type SQLInputValue } from "node:sqlite"
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import { Kysely, SqliteDialect } from "kysely"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import { type ArchiveTables, SCHEMA_SQL, SCHEMA_VERSION } from "./schema.ts"
 
 export type ArchiveDatabase = Kysely<ArchiveTables>
+
+/** Batches of every size are queries of their own. */
+const MAX_PREPARED = 200
 
 /** The writer: every commit is on the disk before it returns. */
 export function openForWriting(file: string): ArchiveDatabase {
@@ -51,8 +54,11 @@ function translate(file: string, open: () => ArchiveDatabase): ArchiveDatabase {
 
 /** node:sqlite in the shape that kysely's dialect expects. */
 function wrap(database: DatabaseSync): ArchiveDatabase {
+  // the few queries there are come again with every call; preparing one costs more than running it
+  const prepared = new Map<string, StatementSync>()
   const prepare = (sql: string) => {
-    const statement = database.prepare(sql)
+    const statement = prepared.get(sql) ?? database.prepare(sql)
+    if (prepared.size < MAX_PREPARED) prepared.set(sql, statement)
     // kysely types parameters as unknown; the tables above hold only strings, numbers and null
     const bind = (parameters: readonly unknown[]) => parameters as SQLInputValue[]
     return {

@@ -59,7 +59,10 @@ function makeRecord(egressSets: readonly string[]): MachineRecord {
     schema: 1,
     name: "lab",
     runId: newIdentifier(Date.now()),
-    image: { name: "base", plan: digest, rootHash: digest, dir: "/nowhere" },
+    image: {
+      ...{ name: "base", plan: digest, rootHash: digest, dir: "/nowhere" },
+      measurements: { rulesetSha256: digest, unitsSha256: digest },
+    },
     accelerator: "tcg",
     state: "running",
     failure: null,
