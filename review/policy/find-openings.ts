@@ -7,8 +7,8 @@ import { compareLimits } from "./compare-limits.ts"
 import { type DividedPaths, dividePaths, type PathPart } from "./divide-paths.ts"
 import { type FittingGrants, fitGrants } from "./fit-grants.ts"
 import { joinOpenings, type OpenRequests } from "./join-openings.ts"
-import { listTargets } from "./list-lengths.ts"
-import { listRequestClasses, type RequestClass, rulesOf } from "./request-classes.ts"
+import { listTargets } from "./list-targets.ts"
+import { GIT_WRITE_WORD, listRequestClasses, type RequestClass, rulesOf } from "./request-classes.ts"
 
 /** What `after` allows more than `before`, from `today` (UTC, YYYY-MM-DD) on. Empty: nothing, whatever is asked. */
 export function findOpenings(before: EgressPolicy, after: EgressPolicy, today: string): readonly Opening[] {
@@ -46,8 +46,9 @@ function compareClass(
 ): OpenRequests[] {
   const grants = [...pair.before.grants, ...pair.after.grants]
   const patterns = [...new Set(grants.flatMap(({ paths }) => paths))]
-  const key = patterns.join(" ")
-  const paths = divided.get(key) ?? dividePaths(patterns)
+  const words = pair.before.readOnly || pair.after.readOnly ? [GIT_WRITE_WORD] : []
+  const key = JSON.stringify([patterns, words])
+  const paths = divided.get(key) ?? dividePaths(patterns, words)
   divided.set(key, paths)
   const found = paths.parts.flatMap((part) => comparePart(part, patterns, { asked, pair, days }))
   return paths.complete ? found : [...found, ...undecided(asked, pair.after, days)]
@@ -61,17 +62,21 @@ interface Question {
 
 function comparePart(part: PathPart, patterns: readonly string[], question: Question): OpenRequests[] {
   const { asked, pair, days } = question
-  const matched = new Set(part.patterns.map((index) => patterns[index] ?? ""))
+  const matched = new Set(part.patterns.flatMap((index) => patterns[index] ?? []))
+  const pushes = part.patterns.includes(patterns.length)
+  // the word's automaton bounds no length
   const literal = [...matched].some((pattern) => !pattern.includes("*"))
   const targets = listTargets(part, asked, [...pair.before.grants, ...pair.after.grants], literal)
   return targets.flatMap(({ bytes, target }) => {
     const example = target && toRequest(asked, target)
     const reported = new Set<OpeningCause>()
     return days.flatMap((day) => {
-      const answer = (grants: readonly EgressGrant[]) =>
-        grants.find((grant) => answers(grant, matched, bytes, day)) ?? null
-      const now = answer(pair.after.grants)
-      const open = answer(pair.before.grants)
+      const answer = ({ grants, readOnly }: FittingGrants) =>
+        grants.find(
+          (grant) => !(readOnly && pushes && grant.git === null) && answers(grant, matched, bytes, day),
+        ) ?? null
+      const now = answer(pair.after)
+      const open = answer(pair.before)
       const was = pair.before.denial ? null : open
       if (!now) return []
       const causes = was ? compareLimits(was, now) : [open ? ("denial" as const) : ("request" as const)]

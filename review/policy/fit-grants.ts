@@ -2,19 +2,36 @@
 
 import type { EgressDenial, EgressGrant, EgressPolicy } from "../../contract/egress-grant.ts"
 import { matchesHost } from "../../contract/path-pattern.ts"
-import { type RequestClass, rulesOf } from "./request-classes.ts"
+import { GIT_WRITE_WORD, type RequestClass, rulesOf } from "./request-classes.ts"
 
 export interface FittingGrants {
   /** The first of them whose path, length and day fit too answers, unless the host is closed. */
   readonly grants: readonly EgressGrant[]
   /** What closes the host. */
   readonly denial: EgressDenial | null
+  /** A `git = "read"` rule holds the host: of a request with the word for pushes in its path only its grants count. */
+  readonly readOnly: boolean
 }
 
 export function fitGrants(policy: EgressPolicy, asked: RequestClass): FittingGrants {
   const rules = rulesOf(policy)
   const denial = rules.denials.find((one) => matchesHost(one.host, asked.host)) ?? null
-  return { denial, grants: rules.grants.filter((grant) => fits(grant, asked)) }
+  // one that has expired holds it, too: time opens nothing
+  const readOnly = rules.grants.some((grant) => grant.git !== null && grant.host === asked.host)
+  const fitting = rules.grants.filter((grant) => fits(grant, asked))
+  const onlyGit = readOnly && mayWrite(asked)
+  return { denial, readOnly, grants: onlyGit ? fitting.filter(({ git }) => git !== null) : fitting }
+}
+
+function mayWrite({ method, websocket, query }: RequestClass): boolean {
+  return !["GET", "HEAD"].includes(method) || websocket || asksToPush(query ?? "")
+}
+
+function asksToPush(query: string): boolean {
+  const decoded = query.replace(/%([0-9a-f]{2})/gi, (_escape, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
+  return decoded.toLowerCase().includes(GIT_WRITE_WORD)
 }
 
 function fits(grant: EgressGrant, asked: RequestClass): boolean {

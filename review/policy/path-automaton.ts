@@ -5,91 +5,90 @@ export type PathState = readonly number[]
 
 export interface PathAutomaton {
   readonly start: PathState
-  /** The characters between which the patterns differ; any other one behaves as `other` does. */
+  /** What paths are made of, as far as the patterns can tell: any other character or escape behaves as `other` does. */
   readonly alphabet: readonly string[]
   /** A character that no pattern spells. */
   readonly other: string
-  step(state: PathState, character: string): PathState
+  /** `sign` is a character, or an escape with lower-case digits. */
+  step(state: PathState, sign: string): PathState
   /** Indexes of the patterns that match what was read. */
   matched(state: PathState): readonly number[]
 }
 
-type Element = { readonly kind: "one"; readonly characters: string } | { readonly kind: "inside" | "rest" }
+type Element =
+  | { readonly kind: "sign"; readonly signs: readonly string[] }
+  | { readonly kind: "inside" | "rest" | "anything" }
+  | { readonly kind: "end"; readonly pattern: number }
 
-/** How far the text `%2f` has come that a star may not read: not begun, after `%`, after `%2`. */
-const GUARDS = 3
+const STARS: ReadonlySet<Element["kind"] | undefined> = new Set(["inside", "rest", "anything"] as const)
+const ENCODED_SLASH = "%2f"
 const NICE = [..."xyzabcdefghijklmnopqrstuvwXYZABCDEFGHIJKLMNOPQRSTUVW0123456789-_~+@=,:!$&'()"]
 
-export function readPatterns(patterns: readonly string[]): PathAutomaton {
-  const elements: (Element | { readonly kind: "end"; readonly pattern: number })[] = []
-  const starts = patterns.map((pattern, index) => {
+/** `words` count as patterns behind the others: of all paths in which one is found, in whatever case or escape. */
+export function readPatterns(patterns: readonly string[], words: readonly string[] = []): PathAutomaton {
+  const elements: Element[] = []
+  const enter = (into: Set<number>, position: number) => {
+    let at = position
+    into.add(at)
+    // a star may read nothing
+    while (STARS.has(elements[at]?.kind)) into.add(++at)
+  }
+  const starts = [...patterns.map(elementsOf), ...words.map(elementsOfWord)].map((ofOne, index) => {
     const start = elements.length
-    elements.push(...elementsOf(pattern), { kind: "end", pattern: index })
+    elements.push(...ofOne, { kind: "end", pattern: index })
     return start
   })
-  const enter = (into: Set<number>, position: number, guard: number) => {
-    let at = position
-    into.add(at * GUARDS + guard)
-    // a star may read nothing
-    while (elements[at]?.kind === "inside" || elements[at]?.kind === "rest") {
-      at += 1
-      into.add(at * GUARDS + guard)
-    }
-  }
-  const stepOne = (into: Set<number>, code: number, character: string) => {
-    const guard = code % GUARDS
-    const at = (code - guard) / GUARDS
-    const element = elements[at]
-    if (!element || element.kind === "end" || (guard === 2 && /f/i.test(character))) return
-    const kept = guard === 1 && character === "2" ? 2 : 0
-    if (element.kind === "one") {
-      if (element.characters.includes(character)) enter(into, at + 1, kept)
-    } else if (character !== "/" || element.kind === "rest") {
-      enter(into, at, character === "%" ? 1 : kept)
-    }
-  }
   const start = new Set<number>()
-  for (const position of starts) enter(start, position, 0)
-  const spelled = spelledBy(patterns)
+  for (const position of starts) enter(start, position)
+  const stepOne = (into: Set<number>, at: number, sign: string) => {
+    const element = elements[at]
+    if (element?.kind === "sign" && element.signs.includes(sign)) enter(into, at + 1)
+    if (element?.kind === "anything") enter(into, at)
+    if (element?.kind === "inside" && sign !== "/" && sign !== ENCODED_SLASH) enter(into, at)
+    if (element?.kind === "rest" && sign !== ENCODED_SLASH) enter(into, at)
+  }
+  const spelled = new Set(elements.flatMap((one) => (one.kind === "sign" ? one.signs : [])))
   const other = NICE.find((one) => !spelled.has(one)) ?? "x"
   return {
     start: sorted(start),
     alphabet: [...new Set([other, "/", ...spelled])],
     other,
-    step: (state, character) => {
+    step: (state, sign) => {
       const next = new Set<number>()
-      for (const code of state) stepOne(next, code, character)
+      for (const at of state) stepOne(next, at, sign)
       return sorted(next)
     },
     matched: (state) => {
-      const ends = state.map((code) => elements[Math.floor(code / GUARDS)])
-      return [...new Set(ends.flatMap((one) => (one?.kind === "end" ? [one.pattern] : [])))].sort(byNumber)
+      return state.flatMap((at) => {
+        const element = elements[at]
+        return element?.kind === "end" ? [element.pattern] : []
+      })
     },
   }
 }
 
+/** A text's characters, an escape being one of them. */
+export function signsOf(text: string): string[] {
+  return (text.match(/%[0-9a-f]{2}|./gis) ?? []).map((sign) => (sign.length > 1 ? sign.toLowerCase() : sign))
+}
+
 function elementsOf(pattern: string): Element[] {
-  const open = pattern.endsWith("/**")
-  const fixed = open ? pattern.slice(0, -2) : pattern
-  const parts = fixed.split("*").map((part) => {
-    const folded = part.replace(/%2f/gi, "%2\0")
-    return [...folded].map((one): Element => ({ kind: "one", characters: one === "\0" ? "fF" : one }))
+  const open = /(?:\/|%2f)\*\*$/i.test(pattern)
+  const fixed = signsOf(open ? pattern.slice(0, -2) : pattern).map((sign): Element => {
+    return sign === "*" ? { kind: "inside" } : { kind: "sign", signs: [sign] }
   })
-  const joined = parts.flatMap((part, index) => (index === 0 ? part : [{ kind: "inside" } as const, ...part]))
-  return open ? [...joined, { kind: "rest" }] : joined
+  return open ? [...fixed, { kind: "rest" }] : fixed
 }
 
-/** Where no pattern spells a percent sign, a star reads it as any other character, or it is a `%2f`, which none matches. */
-function spelledBy(patterns: readonly string[]): Set<string> {
-  const spelled = new Set([...patterns.join("")].filter((one) => one !== "*"))
-  if (spelled.has("%")) for (const one of "2fF") spelled.add(one)
-  return spelled
+function elementsOfWord(word: string): Element[] {
+  const letters = [...word].map((letter): Element => {
+    const cases = [...new Set([letter.toLowerCase(), letter.toUpperCase()])]
+    const escapes = cases.map((one) => `%${one.charCodeAt(0).toString(16).padStart(2, "0")}`)
+    return { kind: "sign", signs: [...cases, ...escapes] }
+  })
+  return [{ kind: "anything" }, ...letters, { kind: "anything" }]
 }
 
-function sorted(codes: ReadonlySet<number>): PathState {
-  return [...codes].sort(byNumber)
-}
-
-function byNumber(left: number, right: number): number {
-  return left - right
+function sorted(positions: ReadonlySet<number>): PathState {
+  return [...positions].sort((left, right) => left - right)
 }

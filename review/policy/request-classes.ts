@@ -1,6 +1,7 @@
 /** The requests between which two policies can tell, but for path, length and day: each once. Pure. */
 
 import type { EgressGrant, EgressPolicy } from "../../contract/egress-grant.ts"
+import { matchesHost } from "../../contract/path-pattern.ts"
 
 /** All requests of one place, method, query and kind; no grant or denial tells them apart but by path and length. */
 export interface RequestClass {
@@ -16,6 +17,9 @@ export interface RequestClass {
   /** `any`: a query that no rule names, of any length. */
   readonly queryKind: EgressGrant["query"]
 }
+
+/** What a request that pushes has in its path or query, on a host with a `git = "read"` rule. */
+export const GIT_WRITE_WORD = "receive-pack"
 
 type Rules = Pick<Extract<EgressPolicy, { kind: "rules" }>, "grants" | "denials">
 
@@ -54,17 +58,23 @@ function listHosts(patterns: readonly string[]): Pick<RequestClass, "host" | "ho
 
 function freshHost(suffix: string, named: ReadonlySet<string>): string {
   let host = `other.${suffix}`
-  for (let count = 2; named.has(host); count += 1) host = `other${count}.${suffix}`
+  for (let count = 2; named.has(host) || !matchesHost(`*.${suffix}`, host); count += 1)
+    host = `other${count}.${suffix}`
   return host
 }
 
+/** A query that no rule names is one of these two, as far as any rule can tell. */
 function listQueries(grants: readonly EgressGrant[]): Pick<RequestClass, "query" | "queryKind">[] {
   const only = unique(grants.flatMap(({ query }) => (typeof query === "string" ? [] : [query.only])))
-  let fresh = "q"
-  while (only.includes(fresh)) fresh += "q"
+  const fresh = (begin: string) => {
+    let query = begin
+    while (only.includes(query)) query += "q"
+    return { query, queryKind: "any" as const }
+  }
   return [
     { query: null, queryKind: "none" },
-    { query: fresh, queryKind: "any" },
+    fresh("q"),
+    ...(grants.some(({ git }) => git !== null) ? [fresh(`service=git-${GIT_WRITE_WORD}`)] : []),
     ...only.map((query) => ({ query, queryKind: { only: query } })),
   ]
 }

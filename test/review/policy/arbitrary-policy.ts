@@ -10,6 +10,7 @@ const HOSTS = ["api.example.com", "git.example.com", "*.example.com", "example.c
 const ONLY = "service=git-upload-pack"
 
 const piece = fc.constantFrom(
+  "git-receive-pack",
   "a",
   "b",
   "v1",
@@ -18,8 +19,8 @@ const piece = fc.constantFrom(
   "*b",
   "%2f",
   "%2Fa",
-  "a%2*",
-  "%*",
+  "a%2F*",
+  "%41*",
   "%41",
   "**",
   ".",
@@ -29,7 +30,7 @@ export const arbitraryPattern = fc
   .tuple(fc.array(piece, { minLength: 1, maxLength: 3 }), fc.constantFrom("", "", "/**", "/"))
   .map(([parts, end]) => `/${parts.join("/")}${end}`)
 
-const step = fc.constantFrom(..."/abvx1%2fF.4", "%2f", "%2F", "//", "/a", "/b", "/v1")
+const step = fc.constantFrom(..."/abvx1.", "%41", "%5a", "%2f", "%2F", "//", "/a", "/b", "/v1", "receive-pack", "Receive%2dpack")
 /** Any text that begins with a slash, more often than not one that some pattern matches. */
 export const arbitraryPath = fc.oneof(
   fc.array(step, { maxLength: 8 }).map((parts) => `/${parts.join("")}`),
@@ -95,6 +96,6 @@ export const arbitraryRequest: fc.Arbitrary<EgressRequest> = fc.record({
   port: fc.constantFrom(443, 443, 8443),
   method: fc.constantFrom("GET", "POST"),
   path: arbitraryPath,
-  query: fc.constantFrom(null, null, "", "a=1", ONLY, "a=1234567"),
+  query: fc.constantFrom(null, null, "", "a=1", ONLY, "a=1234567", "service=git-%72eceive-pack"),
   websocket: fc.constantFrom(false, false, true),
 })
