@@ -30,7 +30,19 @@ export const arbitraryPattern = fc
   .tuple(fc.array(piece, { minLength: 1, maxLength: 3 }), fc.constantFrom("", "", "/**", "/"))
   .map(([parts, end]) => `/${parts.join("/")}${end}`)
 
-const step = fc.constantFrom(..."/abvx1.", "%41", "%5a", "%2f", "%2F", "//", "/a", "/b", "/v1", "receive-pack", "Receive%2dpack")
+const step = fc.constantFrom(
+  ..."/abvx1.",
+  "%41",
+  "%5a",
+  "%2f",
+  "%2F",
+  "//",
+  "/a",
+  "/b",
+  "/v1",
+  "receive-pack",
+  "Receive%2dpack",
+)
 /** Any text that begins with a slash, more often than not one that some pattern matches. */
 export const arbitraryPath = fc.oneof(
   fc.array(step, { maxLength: 8 }).map((parts) => `/${parts.join("")}`),

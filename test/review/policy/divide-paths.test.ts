@@ -60,11 +60,16 @@ describe("paths divided by which patterns match them", () => {
 
   it("are divided by a word as well, in whatever case or escape it stands", () => {
     const { start, step, matched } = readPatterns(["/*"], ["receive-pack"])
-    for (const path of ["/git-receive-pack", "/RECEIVE-Packs", "/%72eceive%2Dpac%4b", "/receive-receive-pack"])
+    for (const path of [
+      "/git-receive-pack",
+      "/RECEIVE-Packs",
+      "/%72eceive%2Dpac%4b",
+      "/receive-receive-pack",
+    ])
       expect(matched(signsOf(path).reduce(step, start))).toEqual([0, 1])
     expect(matched(signsOf("/a/receive-pack").reduce(step, start))).toEqual([1])
     const parts = dividePaths(["/*", "/**"], ["receive-pack"]).parts
-    expect(parts.map(({ patterns }) => patterns)).toEqual([[0, 1], [1], [0, 1, 2], [1, 2], [2]])
+    expect(parts.map(({ patterns }) => patterns.join()).sort()).toEqual(["0,1", "0,1,2", "1", "1,2", "2"])
   })
 
   it("say so when they are too many to tell", () => {
