@@ -29,13 +29,18 @@ export const CLOSED_IPV4: readonly FloorRange[] = [
   { range: "240.0.0.0/4", what: "reserved, and broadcast" },
 ]
 
-/** All of IPv6 but this is closed: loopback, private, link-local, mapped and translated addresses among it. */
+/**
+ * All of IPv6 but this is closed: loopback, unique and site local, link local, multicast, SRv6, and IPv4 in IPv6's
+ * clothes (mapped, compatible, both NAT64 prefixes) among it.
+ */
 export const GLOBAL_IPV6: FloorRange = { range: "2000::/3", what: "global unicast" }
 
-/** Inside it, what tunnels or documents. */
+/** Inside it, what tunnels, documents or is given back. */
 export const CLOSED_IPV6_INSIDE: readonly FloorRange[] = [
-  { range: "2001::/23", what: "protocol assignments, and Teredo tunnels" },
+  { range: "2001::/23", what: "Teredo tunnels, ORCHID, benchmarks" },
   { range: "2001:db8::/32", what: "documentation" },
   { range: "2002::/16", what: "6to4 tunnels, which hold an IPv4 address" },
+  { range: "2620:4f:8000::/48", what: "AS112 sinks" },
+  { range: "3ffe::/16", what: "the 6bone, given back" },
   { range: "3fff::/20", what: "documentation" },
 ]

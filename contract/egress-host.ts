@@ -23,12 +23,17 @@ export function describeBadHost(pattern: string): string | null {
   if (name.length > 253 || !labels.every((label) => LABEL.test(label))) {
     return "expected a lower-case host name such as api.example.com or *.example.com"
   }
-  const special = SPECIAL_USE.find((suffix) => name === suffix || name.endsWith(`.${suffix}`))
-  if (special) return `lies under .${special}, which is never the public Internet; no rule opens it`
+  const special = specialUseOf(name)
+  if (special !== null) return `lies under .${special}, which is never the public Internet; no rule opens it`
   if (!isPublicSuffix(name)) return null
   return wild
     ? `stands for every name under ${name}, where anybody may have one; name the hosts that are needed`
     : `${name} is a public suffix, under which anybody may have a name; name one host`
+}
+
+/** The special-use name under which `name` lies, and which no rule opens; null for a name of the public Internet. */
+export function specialUseOf(name: string): string | null {
+  return SPECIAL_USE.find((suffix) => name === suffix || name.endsWith(`.${suffix}`)) ?? null
 }
 
 /** Under a public suffix anybody may register a name (`com`, `co.uk`) or gets one from a cloud (`github.io`). */

@@ -48,22 +48,31 @@ function expandRule(rule: EgressRule, common: Common): EgressGrant[] {
 
 type Placed = Common & Pick<EgressGrant, "scheme" | "host" | "port">
 
+/** Bodies with which git asks are lists of commits that it has: large only in histories with many branches. */
+const MAX_GIT_REQUEST_BYTES = 1024 * 1024
+
 /** Smart HTTP (gitprotocol-http), LFS's batch API for downloads, and reads of the REST API; nothing that writes. */
 function expandGit(rule: EgressRule, placed: Placed): EgressGrant[] {
   const names = (rule.repositories ?? []).flatMap((name) => [`/${name}`, `/${name}.git`])
   const under = (rest: string) => names.map((name) => `${name}${rest}`)
-  const ask = { methods: ["GET"], paths: under("/info/refs"), query: { only: "service=git-upload-pack" } }
-  const fetchPack = { methods: ["POST"], paths: under("/git-upload-pack"), query: "none" as const }
-  const transport = { ...placed, bodyCheck: null, git: "transport" as const }
-  const grants: EgressGrant[] = [ask, fetchPack].map((part) => ({ ...transport, ...part }))
+  const reading = { ...placed, bodyCheck: null, maxRequestBytes: 0 }
+  const asking = { ...placed, maxRequestBytes: placed.maxRequestBytes ?? MAX_GIT_REQUEST_BYTES }
+  const transport = { git: "transport" as const, query: "none" as const }
+  const grants: EgressGrant[] = [
+    {
+      ...{ ...reading, ...transport, methods: ["GET"], paths: under("/info/refs") },
+      query: { only: "service=git-upload-pack" },
+    },
+    { ...asking, ...transport, methods: ["POST"], paths: under("/git-upload-pack"), bodyCheck: null },
+  ]
   if (rule.lfs) {
-    const batch = { methods: ["POST"], paths: under("/info/lfs/objects/batch"), query: "none" as const }
-    grants.push({ ...transport, ...batch, bodyCheck: "git-lfs-download" })
+    const batch = { methods: ["POST"], paths: under("/info/lfs/objects/batch") }
+    grants.push({ ...asking, ...transport, ...batch, bodyCheck: "git-lfs-download" })
   }
   if (rule.api !== undefined) {
     const paths = (rule.repositories ?? []).flatMap((name) => [`/repos/${name}`, `/repos/${name}/**`])
-    const read = { methods: ["GET", "HEAD"], paths, query: "any" as const, bodyCheck: null }
-    grants.push({ ...placed, scheme: "https", host: rule.api, port: 443, ...read, git: "api" })
+    const place = { scheme: "https" as const, host: rule.api, port: 443 }
+    grants.push({ ...reading, ...place, methods: ["GET", "HEAD"], paths, query: "any", git: "api" })
   }
   return grants
 }

@@ -1,9 +1,11 @@
 /** What is to become of a call, before anything of it is recorded or sent: where it goes, or why it does not. */
 
+import type { BodyCheck, EgressGrant } from "../contract/egress-grant.ts"
 import type { EgressRequest } from "../contract/verdict.ts"
 import type { Gateway, GatewayMachine } from "./call.ts"
 import type { Refusal } from "./exchange.ts"
 import type { GuestStream } from "./guest/guest-stream.ts"
+import { MAX_CHECKED_BYTES, refuseByBody } from "./policy/check-body.ts"
 import { decideConnect, decideEgress } from "./policy/decide-egress.ts"
 import { normaliseAuthority, normaliseRequest } from "./policy/normalise.ts"
 import { planRoute, type Route } from "./provider/route.ts"
@@ -29,11 +31,27 @@ export async function planCall(
   if (head.method === "CONNECT") return planTunnel(machine, head.authority, today)
   const normal = normaliseRequest(head)
   if ("refusal" in normal) return normal
-  const verdict = decideEgress(normal.request, machine.policy(), today)
+  let verdict = decideEgress(normal.request, machine.policy(), today)
+  if (verdict.kind === "allow" && verdict.grant?.bodyCheck) {
+    const wrong = await refuseByBodyOf(guest, verdict.grant, verdict.grant.bodyCheck)
+    if (wrong) return { refusal: wrong }
+    // while the body came, the policy may have tightened
+    verdict = decideEgress(normal.request, machine.policy(), today)
+  }
   if (verdict.kind === "refuse") return { refusal: { status: 403, ...verdict } }
   const { target, headers } = head
   const route = planRoute({ ...normal, target, headers, placeholders: machine.placeholders }, gateway.sources)
   return "refusal" in route ? route : { ...route, rule: verdict.rule, request: normal.request }
+}
+
+async function refuseByBodyOf(
+  guest: GuestStream,
+  grant: EgressGrant,
+  check: BodyCheck,
+): Promise<Refusal | null> {
+  const maxBytes = Math.min(MAX_CHECKED_BYTES, grant.maxRequestBytes ?? MAX_CHECKED_BYTES)
+  const body = guest.hasBody ? await guest.readAhead(maxBytes) : null
+  return refuseByBody(check, guest.read.head.headers, body)
 }
 
 /** CONNECT is a question of the capture proxy: may anything at all go to that host and port? */

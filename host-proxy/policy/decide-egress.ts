@@ -3,14 +3,21 @@
 import type { EgressGrant, EgressPolicy } from "../../contract/egress-grant.ts"
 import { matchesHost, matchesPath } from "../../contract/path-pattern.ts"
 import type { EgressRequest, Verdict } from "../../contract/verdict.ts"
+import { classifyGitWrite, type GitWrite } from "./classify-git-write.ts"
 
 /** `today` is the day in UTC, YYYY-MM-DD: what has expired counts no more. */
 export function decideEgress(request: EgressRequest, policy: EgressPolicy, today: string): Verdict {
   if (policy.kind === "broken") return refuseBroken(policy)
   const denied = denialOf(request.host, policy)
   if (denied) return denied
-  const found = policy.grants.find((grant) => counts(grant, today) && allows(grant, request))
+  const mayWrite = classifyGitWrite(request, policy.grants)
+  const fitting = policy.grants.filter(
+    (grant) => (mayWrite === null || grant.git !== null) && allows(grant, request),
+  )
+  const found = fitting.find((grant) => counts(grant, today))
   if (found) return { kind: "allow", rule: found.id, why: found.why, grant: found }
+  if (mayWrite?.write) return refuseGitWrite(request.host, mayWrite.write, mayWrite.readOnlyBy)
+  if (fitting[0]) return refuseExpired(fitting[0])
   const place = `${request.scheme}://${request.host}:${request.port}`
   return {
     kind: "refuse",
@@ -25,9 +32,11 @@ export function decideConnect(host: string, port: number, policy: EgressPolicy, 
   if (policy.kind === "broken") return refuseBroken(policy)
   const denied = denialOf(host, policy)
   if (denied) return denied
-  const named = policy.grants.filter((grant) => counts(grant, today) && matchesHost(grant.host, host))
-  const found = named.find((grant) => grant.port === port)
+  const named = policy.grants.filter((grant) => matchesHost(grant.host, host))
+  const open = named.filter((grant) => grant.port === port)
+  const found = open.find((grant) => counts(grant, today))
   if (found) return { kind: "allow", rule: found.id, why: found.why, grant: null }
+  if (open[0]) return refuseExpired(open[0])
   return {
     kind: "refuse",
     rule: named.length > 0 ? "egress/connect-port" : "egress/no-rule",
@@ -71,6 +80,28 @@ function denialOf(host: string, policy: Extract<EgressPolicy, { kind: "rules" }>
   if (!denial) return null
   const reason = `${denial.host} was closed for this machine by ${denial.owner}: ${denial.why}`
   return { kind: "refuse", rule: denial.id, reason, hint: `ask ${denial.owner}` }
+}
+
+function refuseGitWrite(host: string, write: GitWrite, by: EgressGrant): Verdict {
+  return {
+    kind: "refuse",
+    rule: write.rule,
+    reason: `this ${write.does} and ${by.id} allows only reading of ${host}; no other rule changes that`,
+    hint: `hand the change over as a patch, or ask ${by.owner} (${describePlace(by)})`,
+  }
+}
+
+function refuseExpired(grant: EgressGrant): Verdict {
+  return {
+    kind: "refuse",
+    rule: "egress/expired",
+    reason: `${grant.id} allowed this until ${grant.expires} (UTC) and has expired; ${grant.owner} answers for it`,
+    hint: `ask ${grant.owner} to look at it again and to set a later day in ${describePlace(grant)}`,
+  }
+}
+
+function describePlace({ source }: EgressGrant): string {
+  return source.line > 0 ? `${source.file}:${source.line}` : source.file
 }
 
 function refuseBroken(policy: Extract<EgressPolicy, { kind: "broken" }>): Verdict {

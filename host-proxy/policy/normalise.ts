@@ -1,6 +1,7 @@
 /** Turns the wire's scheme, authority and target into the one spelling that rules are written in, or refuses. */
 
 import { isIP } from "node:net"
+import { specialUseOf } from "../../contract/egress-host.ts"
 import { describeAmbiguousPath } from "../../contract/egress-path.ts"
 import type { EgressRequest } from "../../contract/verdict.ts"
 import type { GuestHead, Refusal } from "../exchange.ts"
@@ -60,7 +61,9 @@ export function normaliseAuthority(authority: string, defaultPort: number): Plac
       `${quote(host)} is not a full lower-case host name without a trailing dot`,
     )
   }
-  return { host, port }
+  const special = specialUseOf(host)
+  if (special === null) return { host, port }
+  return refuse("egress/floor", `${quote(host)} lies under .${special}, which is never the public Internet`)
 }
 
 function contradiction(head: GuestHead, host: string): Refusal | null {
@@ -93,6 +96,8 @@ function refuse(rule: string, reason: string): { readonly refusal: Refusal } {
 const HINTS: Readonly<Record<string, string>> = {
   "egress/scheme": "call the host by https",
   "egress/ip-literal": "name the host instead: rules are about names, and an address is never allowed",
+  "egress/floor":
+    "call a public host by its name; no rule opens names of the local network or of metadata services",
   "egress/bad-host": "write the host as a plain name such as api.example.com, without a dot at its end",
   "egress/bad-path":
     "write the path plainly: no dot segments, no doubled slashes, nothing encoded that need not be",
@@ -103,7 +108,9 @@ const HINTS: Readonly<Record<string, string>> = {
 
 function refusal(rule: string, reason: string): Refusal {
   const status =
-    ["egress/ip-literal", "egress/override"].includes(rule) || rule.endsWith("-mismatch") ? 403 : 400
+    ["egress/ip-literal", "egress/override", "egress/floor"].includes(rule) || rule.endsWith("-mismatch")
+      ? 403
+      : 400
   return { status, rule, reason, hint: HINTS[rule] ?? "send the request in its plain form" }
 }
 

@@ -1,8 +1,11 @@
 /** The floor that no rule opens: addresses that a guest's request never reaches, checked at connect time. */
 
 import { type LookupAddress, type LookupOptions, lookup } from "node:dns"
-import { BlockList, isIP } from "node:net"
+import { BlockList, isIP, SocketAddress } from "node:net"
 import { CLOSED_IPV4, CLOSED_IPV6_INSIDE, GLOBAL_IPV6 } from "../../contract/address-floor.ts"
+
+/** An interface identifier that holds an IPv4 address (RFC 5214), under whatever prefix; as Node writes addresses. */
+const ISATAP = /(?:::|:0:|:200:)5efe(?:::$|:[0-9a-f]+:[0-9a-f]+$)/
 
 const floor = buildFloor()
 
@@ -18,7 +21,8 @@ export function isBelowFloor(address: string): boolean {
   const family = isIP(address)
   if (family === 4) return floor.closed.check(address, "ipv4")
   if (family !== 6 || address.includes("%")) return true
-  return !floor.global.check(address, "ipv6") || floor.closed.check(address, "ipv6")
+  if (!floor.global.check(address, "ipv6") || floor.closed.check(address, "ipv6")) return true
+  return ISATAP.test(new SocketAddress({ address, family: "ipv6" }).address)
 }
 
 type LookupDone = (failure: Error | null, addresses: LookupAddress[] | string, family?: number) => void

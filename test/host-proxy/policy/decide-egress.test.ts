@@ -68,11 +68,55 @@ describe("decideEgress", () => {
     expect(decide({ host: "a.b.example.com" }, wild).kind).toBe("refuse")
   })
 
+  it("bounds path and query together by max_path_bytes", () => {
+    const bounded = policy({ max_path_bytes: 12 })
+    expect(decide({ query: "ab" }, bounded).kind).toBe("allow")
+    expect(decide({ query: "abc" }, bounded).kind).toBe("refuse")
+  })
+
+  it("takes no query where a rule says so, not even an empty one", () => {
+    const none = policy({ query: "none" })
+    expect([decide({}, none).kind, decide({ query: "" }, none).kind]).toEqual(["allow", "refuse"])
+  })
+
+  it("opens a WebSocket only where a rule says so", () => {
+    const get = { method: "GET", websocket: true }
+    expect(decide(get, policy({ methods: ["GET"] })).kind).toBe("refuse")
+    expect(decide(get, policy({ methods: ["GET"], websocket: true })).kind).toBe("allow")
+  })
+
   it("refuses everything without sets, and with a broken one", async () => {
     expect(decide({}, policy()).kind).toBe("refuse")
     const broken = await readEgressSets(join(projectDir, "policies/egress"), ["anthropic", "no-such-set"])
     const call = { host: "api.anthropic.com", path: "/v1/messages" }
     expect(decide(call, broken)).toMatchObject({ kind: "refuse", rule: "egress/set-unknown" })
+  })
+})
+
+describe("what has expired", () => {
+  const rules = policy({ expires: "2026-11-24", owner: "payments-team" })
+
+  it("counts through its last day, and from the next one on is refused by name, day and owner", () => {
+    expect(decideEgress(request(), rules, "2026-11-24").kind).toBe("allow")
+    const verdict = decideEgress(request(), rules, "2026-11-25")
+    expect(verdict).toMatchObject({ kind: "refuse", rule: "egress/expired" })
+    expect(verdict).toMatchObject({
+      reason: expect.stringMatching(/egress\/test#1 .*2026-11-24.*payments-team/),
+    })
+    expect(verdict).toMatchObject({ hint: expect.stringContaining("policies/egress/test.toml") })
+  })
+
+  it("is told by a CONNECT, too", () => {
+    expect(decideConnect("api.example.com", 443, rules, TODAY)).toMatchObject({ rule: "egress/expired" })
+    expect(decideConnect("api.example.com", 22, rules, TODAY)).toMatchObject({ rule: "egress/connect-port" })
+  })
+
+  it("is not what refuses a request that it never allowed", () => {
+    expect(decide({ method: "GET" }, rules)).toMatchObject({ rule: "egress/no-rule" })
+  })
+
+  it("does not stand in the way of a rule that counts", () => {
+    expect(decide({}, policy({ expires: "2026-11-24" }, {}))).toMatchObject({ rule: "egress/test#2" })
   })
 })
 

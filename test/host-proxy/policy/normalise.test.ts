@@ -34,24 +34,45 @@ describe("normaliseRequest", () => {
   })
 
   it.each([
-    "127.0.0.1",
-    "127.0.0.1:443",
-    "127.1",
-    "2130706433",
-    "0x7f000001",
-    "0177.0.0.1",
-    "0x7f.1",
-    "0",
-    "0x",
-    "169.254.169.254",
-    "[::1]",
-    "[::1]:443",
-    "::1",
-    "[::ffff:10.0.0.1]",
-    "[64:ff9b::a9fe:a9fe]",
-    "1.2.3.4.",
-    "evil.example.1",
-    "a:b:c",
+    ...[
+      "127.0.0.1",
+      "127.0.0.1:443",
+      "127.1",
+      "127.0.1",
+      "2130706433",
+      "0x7f000001",
+      "0177.0.0.1",
+      "0x7f.1",
+      "0",
+    ],
+    ...[
+      "017700000001",
+      "0x7F.0x0.0x0.0x1",
+      "0x",
+      "169.254.169.254",
+      "2852039166",
+      "0xa9fea9fe",
+      "0251.0376.0251.0376",
+    ],
+    ...[
+      "168.63.129.16",
+      "100.100.100.200",
+      "192.0.0.192",
+      "255.255.255.255",
+      "224.0.0.1",
+      "8.8.8.8",
+      "1.2.3.4.",
+    ],
+    ...["[::1]", "[::1]:443", "::1", "[::]", "[::ffff:10.0.0.1]", "[::127.0.0.1]", "[64:ff9b::a9fe:a9fe]"],
+    ...[
+      "[64:ff9b:1::a9fe:a9fe]",
+      "[2002:a9fe:a9fe::]",
+      "[2001:0:4136:e378::1]",
+      "[fe80::1%25eth0]",
+      "[fec0::1]",
+    ],
+    ...["[fd00:ec2::254]", "[2a00::5efe:a00:1]", "[2001:10::1]", "[ff02::1]", "2606:4700:4700::1111"],
+    ...["evil.example.1", "a.0x10", "a.0x", "a:b:c", "256.256.256.256", "1.1.1.1.1"],
   ])("refuses the address %s in whatever spelling", (authority) => {
     expect(ruleOf({ authority })).toBe("egress/ip-literal")
   })
@@ -66,7 +87,7 @@ describe("normaliseRequest", () => {
     "user@api.example.com",
     "api.example.com@evil.com",
     "api.example.com\0.evil.com",
-    "①.example.com",
+    ...["①.example.com", "①②⑦.⓪.⓪.①", "127。0。0。1", "１２７.０.０.１"],
     "apı.example.com",
     "api.example.com:",
     "api.example.com:0",
@@ -79,6 +100,16 @@ describe("normaliseRequest", () => {
   ])("refuses the host %j", (authority) => {
     expect(ruleOf({ authority })).toBe("egress/bad-host")
   })
+
+  it.each([
+    "metadata.google.internal",
+    "printer.local",
+    "a.localhost",
+    "abc.onion",
+    "1.0.0.127.in-addr.arpa",
+  ])("refuses %s: such names lie under the floor, whatever rules say", (authority) =>
+    expect(ruleOf({ authority })).toBe("egress/floor"),
+  )
 
   it.each([
     "/v1/../admin",
