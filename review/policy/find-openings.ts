@@ -9,6 +9,7 @@ import { type FittingGrants, fitGrants } from "./fit-grants.ts"
 import { joinOpenings, type OpenRequests } from "./join-openings.ts"
 import { listTargets } from "./list-targets.ts"
 import { GIT_WRITE_WORD, listRequestClasses, type RequestClass, rulesOf } from "./request-classes.ts"
+import { findSharedBudgets } from "./share-budgets.ts"
 
 /** What `after` allows more than `before`, from `today` (UTC, YYYY-MM-DD) on. Empty: nothing, whatever is asked. */
 export function findOpenings(before: EgressPolicy, after: EgressPolicy, today: string): readonly Opening[] {
@@ -19,8 +20,13 @@ export function findOpenings(before: EgressPolicy, after: EgressPolicy, today: s
     const closed = pair.after.grants.length === 0 || pair.after.denial !== null
     return closed ? [] : compareClass(asked, pair, days, divided)
   })
-  return joinOpenings(found)
+  const opens = found.flatMap(({ cause, ...one }) => (cause === null ? [] : [{ ...one, cause }]))
+  const shared = found.flatMap(({ other, ...one }) => (other?.budgetBytes == null ? [] : [{ ...one, other }]))
+  return joinOpenings([...opens, ...findSharedBudgets(shared)])
 }
+
+/** Without a cause: the same requests were allowed as freely before. */
+type Compared = Omit<OpenRequests, "cause"> & { readonly cause: OpeningCause | null }
 
 interface Pair {
   readonly before: FittingGrants
@@ -43,7 +49,7 @@ function compareClass(
   pair: Pair,
   days: readonly string[],
   divided: Map<string, DividedPaths>,
-): OpenRequests[] {
+): Compared[] {
   const grants = [...pair.before.grants, ...pair.after.grants]
   const patterns = [...new Set(grants.flatMap(({ paths }) => paths))]
   const words = pair.before.readOnly || pair.after.readOnly ? [GIT_WRITE_WORD] : []
@@ -60,11 +66,10 @@ interface Question {
   readonly days: readonly string[]
 }
 
-function comparePart(part: PathPart, patterns: readonly string[], question: Question): OpenRequests[] {
+function comparePart(part: PathPart, patterns: readonly string[], question: Question): Compared[] {
   const { asked, pair, days } = question
   const matched = new Set(part.patterns.flatMap((index) => patterns[index] ?? []))
   const pushes = part.patterns.includes(patterns.length)
-  // the word's automaton bounds no length
   const literal = [...matched].some((pattern) => !pattern.includes("*"))
   const targets = listTargets(part, asked, [...pair.before.grants, ...pair.after.grants], literal)
   return targets.flatMap(({ bytes, target }) => {
@@ -82,8 +87,9 @@ function comparePart(part: PathPart, patterns: readonly string[], question: Ques
       const causes = was ? compareLimits(was, now) : [open ? ("denial" as const) : ("request" as const)]
       const fresh = causes.filter((cause) => !reported.has(cause))
       for (const cause of fresh) reported.add(cause)
+      const told = fresh.length === 0 && was ? [null] : fresh
       const matchedPaths = now.paths.filter((path) => matched.has(path))
-      return fresh.map((cause) => ({
+      return told.map((cause) => ({
         ...{ asked, day, example, grant: now, other: was, paths: matchedPaths },
         cause: cause === "request" && day !== days[0] ? ("later" as const) : cause,
       }))
