@@ -2,7 +2,9 @@
 
 import type { Command } from "commander"
 import type { CliContext } from "./context.ts"
+import { addDiffCommand } from "./egress/diff-command.ts"
 import { addReloadCommand } from "./egress/reload-command.ts"
+import { addShowCommand } from "./egress/show-command.ts"
 
 const HELP = `
 Examples:
@@ -16,5 +18,7 @@ export function addEgressCommands(program: Command, context: CliContext): void {
     .command("egress")
     .description("what may leave a machine, why, and how one knows that nothing else can")
     .addHelpText("after", HELP)
+  addShowCommand(egress, context)
+  addDiffCommand(egress, context)
   addReloadCommand(egress, context)
 }

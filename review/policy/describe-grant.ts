@@ -53,9 +53,13 @@ function describeTerms(grant: EgressGrant): string[] {
     ...(git === null ? [] : ['of a rule with git = "read": the host is read only, whatever other rules say']),
     ...(bodyCheck === null ? [] : ["only if the body asks for downloads of large files"]),
     ...(maxPathBytes === null ? [] : [`path and query up to ${maxPathBytes} bytes`]),
-    ...(maxRequestBytes === null ? [] : [`bodies up to ${describeBytes(maxRequestBytes)}`]),
+    ...(maxRequestBytes === null ? [] : [describeBodies(maxRequestBytes)]),
     ...(budgetBytes === null ? [] : [`up to ${describeBytes(budgetBytes)} in one run of the machine`]),
   ]
+}
+
+function describeBodies(maxBytes: number): string {
+  return maxBytes === 0 ? "no bodies" : `bodies up to ${describeBytes(maxBytes)}`
 }
 
 function stateOf({ expires }: EgressGrant, today: string): GrantWords["state"] {

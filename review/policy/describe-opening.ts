@@ -14,6 +14,8 @@ export interface OpeningWords {
   /** How they were treated on the other side. */
   readonly how: string
   readonly example: string | null
+  /** Limits and checks, joined; null where there are none. */
+  readonly terms: string | null
   readonly why: string
   readonly owner: string
   readonly rule: string
@@ -25,16 +27,21 @@ export function describeOpening(opening: Opening, direction: Direction, today: s
   const places = origins.map((origin) =>
     opening.paths.length === 1 ? `${origin}${opening.paths[0]}` : `${origin} ${opening.paths.join(" ")}`,
   )
-  const queries = opening.queries.map(describeQuery).join(" or ")
   const socket = opening.websocketOnly ? " as a WebSocket" : ""
   return {
-    what: `${opening.methods.join(", ")} ${places.join(", ")}${socket}, ${queries}`,
+    what: `${opening.methods.join(", ")} ${places.join(", ")}${socket}, ${describeQueries(opening.queries)}`,
     how: describeCause(opening, direction),
     example: opening.example && describeRequest(opening.example),
+    terms: words.terms.length === 0 ? null : words.terms.join("; "),
     why: words.why,
     owner: `${words.owner}; ${words.expiry}`,
     rule: `${words.id} at ${words.place}`,
   }
+}
+
+function describeQueries(queries: Opening["queries"]): string {
+  if (queries.includes("any") && queries.includes("none")) return "with any query or none"
+  return queries.map(describeQuery).join(" or ")
 }
 
 function describeCause({ cause, grant, other, day }: Opening, direction: Direction): string {

@@ -22,7 +22,10 @@ export function findOpenings(before: EgressPolicy, after: EgressPolicy, today: s
   })
   const opens = found.flatMap(({ cause, ...one }) => (cause === null ? [] : [{ ...one, cause }]))
   const shared = found.flatMap(({ other, ...one }) => (other?.budgetBytes == null ? [] : [{ ...one, other }]))
-  return joinOpenings([...opens, ...findSharedBudgets(shared)])
+  const order = rulesOf(after).grants
+  return joinOpenings([...opens, ...findSharedBudgets(shared)]).toSorted(
+    (left, right) => order.indexOf(left.grant) - order.indexOf(right.grant),
+  )
 }
 
 /** Without a cause: the same requests were allowed as freely before. */

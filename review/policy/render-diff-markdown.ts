@@ -31,10 +31,11 @@ export function renderDiffMarkdown(diff: EgressDiff): string {
 }
 
 function renderOpening(opening: Opening, direction: Direction, today: string): string {
-  const { what, how, example, why, owner, rule } = describeOpening(opening, direction, today)
+  const { what, how, example, terms, why, owner, rule } = describeOpening(opening, direction, today)
   const details = [
     prose(how),
     ...(example === null ? [] : [`for example ${code(example)}`]),
+    ...(terms === null ? [] : [`terms: ${prose(terms)}`]),
     `why: ${prose(why)}`,
     `owner: ${prose(owner)}`,
     `rule: ${prose(rule)}`,

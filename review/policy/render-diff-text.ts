@@ -28,11 +28,12 @@ export function renderDiffText(diff: EgressDiff): string {
 }
 
 function renderOpening(opening: Opening, direction: Direction, today: string): string[] {
-  const { what, how, example, why, owner, rule } = describeOpening(opening, direction, today)
+  const { what, how, example, terms, why, owner, rule } = describeOpening(opening, direction, today)
   return [
     `${direction === "opens" ? "+" : "-"} ${what}`,
     `    ${how}`,
     ...(example === null ? [] : [`    e.g. ${example}`]),
+    ...(terms === null ? [] : [`    terms: ${terms}`]),
     `    why: ${why}`,
     `    owner: ${owner}`,
     `    rule: ${rule}`,

@@ -12,7 +12,7 @@ export function renderText(view: EgressView, today: string): string {
   const sections = [
     head.map(oneLine),
     renderPolicy(view.policy, today),
-    ["The floor", ...indent(describeFloor())],
+    ["The floor", ...describeFloor().flatMap(wrap)],
     ["The inner wall", ...renderWall(view.wall)],
   ]
   return sections.map((lines) => `${lines.join("\n")}\n`).join("\n")
@@ -67,4 +67,17 @@ function renderWall(wall: InnerWall): string[] {
 
 function indent(lines: readonly string[]): string[] {
   return lines.map((line) => (line === "" ? "" : `  ${line}`))
+}
+
+const WIDTH = 110
+
+function wrap(text: string): string[] {
+  const lines: string[] = []
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= WIDTH)
+      lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(last === undefined ? `  ${word}` : `    ${word}`)
+  }
+  return lines
 }
