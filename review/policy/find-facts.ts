@@ -5,6 +5,8 @@ import { describeGrant, describePlace } from "./describe-grant.ts"
 
 export interface ReviewFact {
   readonly kind: FactKind
+  /** What it is about: where a rule leads, or the policy. */
+  readonly subject: string
   readonly message: string
   /** The rule; null where there is none, for the policy is broken. */
   readonly rule: string | null
@@ -41,16 +43,16 @@ export function findFacts(policy: EgressPolicy, today: string): readonly ReviewF
 /** Where it is wrong stands at the beginning of the reason, if it can be said. */
 function brokenFact({ rule, reason }: Extract<EgressPolicy, { kind: "broken" }>): ReviewFact {
   const place = /^(\S+\.toml):(\d+): /.exec(reason) ?? /^(\S+\.toml)\b/.exec(reason)
-  const message = `nothing may leave: ${reason}`
   const line = Number(place?.[2] ?? 0)
-  return { kind: "broken-policy", message, rule, file: place?.[1] ?? "", line }
+  const about = { kind: "broken-policy" as const, subject: "nothing may leave", message: reason }
+  return { ...about, rule, file: place?.[1] ?? "", line }
 }
 
 function factsOf(grant: EgressGrant, today: string): ReviewFact[] {
   const { file, line } = grant.source
   const { origin, state, expiry } = describeGrant(grant, today)
   const has = (kind: FactKind, detail: string): ReviewFact => {
-    return { kind, message: `${origin}: ${detail}`, rule: grant.id, file, line }
+    return { kind, subject: origin, message: detail, rule: grant.id, file, line }
   }
   const wide = grant.paths.filter((path) => path.endsWith("/**"))
   const changing = grant.methods.filter((method) => ["PUT", "PATCH", "DELETE"].includes(method))
@@ -73,9 +75,6 @@ export function factsAbout(facts: readonly ReviewFact[], grant: EgressGrant): re
   const place = describePlace(grant)
   const { origin } = describeGrant(grant, "0000-00-00")
   return facts.filter(
-    (fact) =>
-      fact.rule === grant.id &&
-      `${fact.file}:${fact.line}` === place &&
-      fact.message.startsWith(`${origin}:`),
+    (fact) => fact.rule === grant.id && `${fact.file}:${fact.line}` === place && fact.subject === origin,
   )
 }

@@ -2,8 +2,9 @@
 
 import { manyLines, oneLine } from "./plain-text.ts"
 
+/** An address in it is text and no link. */
 export function prose(text: string): string {
-  return oneLine(text).replace(/[\\`*_{}[\]<>#|~&]/g, "\\$&")
+  return oneLine(text).replace(/[\\`*_{}[\]<>#|~&@]|:(?=\/\/)/g, "\\$&")
 }
 
 /** A code span, longer than any row of backticks in it. */

@@ -75,7 +75,7 @@ function renderGrant(grant: EgressGrant, facts: readonly ReviewFact[], today: st
     `<p>${text([query, ...terms].join("; "))}</p>`,
     `<p>${text(why)}</p>`,
     `<p class="by">${text(`${owner}; ${expiry}`)}; ${codeOf(id)} at ${codeOf(place)}</p>`,
-    ...looks.map(({ message }) => `<p class="look">${text(message.slice(origin.length + 2))}</p>`),
+    ...looks.map(({ message }) => `<p class="look">${text(message)}</p>`),
     "</article>",
   ].join("\n")
 }

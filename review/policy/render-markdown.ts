@@ -60,7 +60,7 @@ function renderFacts(policy: EgressPolicy, today: string): string[] {
   if (facts.length === 0) return []
   const lines = facts.map((fact) => {
     const place = fact.line > 0 ? `${fact.file}:${fact.line}` : fact.file
-    return `- ${prose(fact.message)} (${code(fact.rule ?? "")} ${code(place)})`
+    return `- ${code(fact.subject)}: ${prose(fact.message)} (${code(fact.rule ?? "")} ${code(place)})`
   })
   return ["## To look at", lines.join("\n")]
 }

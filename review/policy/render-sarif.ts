@@ -26,15 +26,15 @@ export function renderSarif(view: EgressView, today: string): string {
 }
 
 function renderResult(fact: ReviewFact, view: EgressView, kinds: readonly FactKind[]): object {
-  const { kind, message, rule, file, line } = fact
+  const { kind, subject, message, rule, file, line } = fact
   const fingerprint = createHash("sha256")
-    .update(JSON.stringify([kind, rule, file, message]))
+    .update(JSON.stringify([kind, rule, file, subject, message]))
     .digest("hex")
   return {
     ruleId: `egress/${kind}`,
     ruleIndex: kinds.indexOf(kind),
     level: FACT_KINDS[kind].level,
-    message: { text: oneLine(`${rule ?? view.target}: ${message}`) },
+    message: { text: oneLine(`${rule ?? view.target}: ${subject}: ${message}`) },
     locations: [line > 0 || file.endsWith(".toml") ? atLine(file, line) : atRule(rule ?? view.target)],
     partialFingerprints: { "egressFact/v1": fingerprint },
   }

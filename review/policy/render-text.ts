@@ -35,7 +35,7 @@ function renderPolicy(policy: EgressPolicy, today: string): string[] {
       `why: ${why}`,
       `owner: ${owner}; ${expiry}`,
       `rule: ${id} at ${place}`,
-      ...marks.map(({ message }) => `look at: ${message.slice(origin.length + 2)}`),
+      ...marks.map(({ message }) => `look at: ${message}`),
     ]
     return [`  ${oneLine(origin)}`, ...indent(indent(rows.map(oneLine)))]
   })
