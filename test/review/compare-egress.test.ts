@@ -13,7 +13,7 @@ const compare = (from: EgressView, to: EgressView, prove = () => unproven) =>
 describe("egress diff", () => {
   it.each(DIFF_FORMATS)("as %s: the golden form", async (format) => {
     await expect(renderDiff(compare(before, after), format)).toMatchFileSnapshot(
-      join(golden, `diff.${format}`),
+      join(golden, `diff-${format}.golden`),
     )
   })
 

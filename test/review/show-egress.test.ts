@@ -57,7 +57,7 @@ const sarif = z.strictObject({
 
 describe("egress show", () => {
   it.each(SHOW_FORMATS)("as %s: the golden form", async (format) => {
-    await expect(showEgress(after, format, TODAY)).toMatchFileSnapshot(join(golden, `show.${format}`))
+    await expect(showEgress(after, format, TODAY)).toMatchFileSnapshot(join(golden, `show-${format}.golden`))
   })
 
   it.each(SHOW_FORMATS)(
