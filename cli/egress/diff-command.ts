@@ -50,8 +50,10 @@ async function diff(context: CliContext, pair: Pair, options: DiffOptions): Prom
   const found = await context.progress.step("Comparing", async () =>
     compareEgress({ before, after, today, prove: () => ({ proven: false, lines: [] }) }),
   )
+  // before anything is printed, whose reader may leave
+  if (found.opens) context.exitWith(2)
   context.print(renderDiff(found, options.json ? "json" : options.format))
-  if (found.opens) return context.exitWith(2)
+  if (found.opens) return
   const broken = [before, after].find(({ policy }) => policy.kind === "broken")
   if (broken?.policy.kind !== "broken") return
   throw new Fault(broken.policy.rule, `${broken.target} lets nothing out: ${broken.policy.reason}`, {

@@ -14,7 +14,7 @@ export function describeWall({ wall, proof, after }: EgressDiff): string[] {
   if (proof) {
     const verdict = proof.proven
       ? "proven of the second: nothing leaves but what is promised"
-      : "not proven of the second, so it counts as opening"
+      : `not proven of the second, so it counts as opening; \`stereo egress verify ${after.target}\` says why`
     return [...rules, verdict, ...proof.lines]
   }
   return [

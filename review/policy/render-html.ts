@@ -15,7 +15,7 @@ h1 { font-size: 1.6rem; margin-bottom: 0 } h2 { font-size: 1.15rem; margin-top: 
 .from, .by { color: #555 } code, pre { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
 pre { white-space: pre-wrap; background: #f6f6f4; padding: 1rem; border-radius: 4px }
 article { border-top: 1px solid #ddd; padding: .8rem 0; break-inside: avoid } article p { margin: .25rem 0 }
-.place { font-weight: 600 } .look { color: #7a4b00 } .look::before { content: "look at: " }
+.place code { font-weight: 600; font-size: 15px } .look { color: #7a4b00 } .look::before { content: "look at: " }
 .expired { opacity: .6 } .broken { color: #a00000; font-weight: 600 }
 @media print { body { margin: 0; max-width: none; font-size: 11pt } pre { font-size: 8pt } }`
 
@@ -73,7 +73,7 @@ function renderGrant(grant: EgressGrant, facts: readonly ReviewFact[], today: st
     `<p class="place">${codeOf(origin)}</p>`,
     `<p>${text(methods)} ${paths.map(codeOf).join(" ")}</p>`,
     `<p>${text([query, ...terms].join("; "))}</p>`,
-    `<p>${text(why)}</p>`,
+    `<p>${text(`why: ${why}`)}</p>`,
     `<p class="by">${text(`${owner}; ${expiry}`)}; ${codeOf(id)} at ${codeOf(place)}</p>`,
     ...looks.map(({ message }) => `<p class="look">${text(message)}</p>`),
     "</article>",

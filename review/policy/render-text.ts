@@ -42,15 +42,15 @@ function renderPolicy(policy: EgressPolicy, today: string): string[] {
   const denials = policy.denials.map((denial) => {
     return `  ${oneLine(`${denial.host} is closed by ${denial.owner}: ${denial.why} (${denial.id} at ${describePlace(denial)})`)}`
   })
-  const count = policy.grants.length === 0 ? "nothing: no rule" : countRules(policy.grants.length)
   return [
-    `Rules: ${count}, of ${oneLine(describeSets(policy.sets))}`,
+    `Rules: ${countRules(policy.grants.length)}, of ${oneLine(describeSets(policy.sets))}`,
     ...rules,
     ...(denials.length > 0 ? ["Closed, whatever the rules say", ...denials] : []),
   ]
 }
 
 function countRules(count: number): string {
+  if (count === 0) return "none, so nothing leaves"
   return count === 1 ? "one way out" : `${count} ways out`
 }
 

@@ -19,7 +19,7 @@ const COMMANDS = [
     "rm",
   ],
   ...["run", "doctor", "completion", "host", "host stop", "host status", "sessions", "sessions ls"],
-  ...["sessions show", "cost"],
+  ...["sessions show", "cost", "egress", "egress show", "egress diff"],
 ]
 
 describe("a command line", () => {
