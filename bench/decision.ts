@@ -67,7 +67,7 @@ function synthetic(count: number): EgressPolicy {
       ...{ id: `egress/bench#${index + 1}`, source: { file: "bench", line: 0 }, why: "", owner: "" },
       ...{ scheme: "https", host: `service-${index}.example.com`, port: 443, query: "any" },
       ...{ methods: ["GET", "POST"], paths: ["/v1/**"], bodyCheck: null, websocket: false },
-      ...{ maxRequestBytes: null, budgetBytes: null, expires: null },
+      ...{ maxRequestBytes: null, budgetBytes: null, maxPathBytes: null, git: null, expires: null },
     }
   })
   return { kind: "rules", sets: ["bench"], grants, denials: [] }

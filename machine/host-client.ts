@@ -22,7 +22,11 @@ import {
 import {
   type EgressReport,
   egressReport,
+  type LiveChange,
+  type LiveRequest,
+  liveChange,
   type ReloadReport,
+  type RevokeRequest,
   reloadReport,
 } from "../contract/host-egress-api.ts"
 
@@ -43,6 +47,21 @@ export interface HostClient extends Disposable {
   egress(name: string, signal: AbortSignal): Promise<EgressReport>
   /** Makes the host read the machine's egress sets anew; a broken one closes it, which the answer says. */
   reload(name: string, claimedUser: string | null, signal: AbortSignal): Promise<ReloadReport>
+  /** Makes a rule for as long as the machine runs, or shorter. */
+  changeEgress(
+    name: string,
+    kind: "allow" | "deny",
+    wish: LiveRequest,
+    signal: AbortSignal,
+  ): Promise<LiveChange>
+  revokeEgress(name: string, wish: RevokeRequest, signal: AbortSignal): Promise<LiveChange>
+  /** Lines of AskEvent come, lines of AskAnswer go; what waits is refused when it ends. */
+  openAsk(name: string, query: AskQuery, signal: AbortSignal): Promise<Duplex>
+}
+
+export interface AskQuery {
+  readonly timeoutMs: number
+  readonly claimedUser: string | null
 }
 
 interface Answer {
@@ -83,6 +102,17 @@ export function openHostClient(socketPath: string): HostClient {
       parse(await call("GET", `/machines/${name}/egress`, signal), egressReport),
     reload: async (name, claimedUser, signal) =>
       parse(await post(`/machines/${name}/reload`, { claimedUser }, signal), reloadReport),
+    changeEgress: async (name, kind, wish, signal) =>
+      parse(await post(`/machines/${name}/egress/${kind}`, wish, signal), liveChange),
+    revokeEgress: async (name, wish, signal) =>
+      parse(await post(`/machines/${name}/egress/revoke`, wish, signal), liveChange),
+    openAsk: async (name, { timeoutMs, claimedUser }, signal) => {
+      const query = new URLSearchParams({ timeout_ms: String(timeoutMs) })
+      if (claimedUser !== null) query.set("claimed_user", claimedUser)
+      const answer = await call("POST", `/machines/${name}/egress/ask?${query}`, signal)
+      if (answer.status !== 200) throw await readError(answer)
+      return answer.stream
+    },
     [Symbol.dispose]: () => session.close(),
   }
 }

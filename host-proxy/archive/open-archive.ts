@@ -8,10 +8,11 @@ import { storeBlob } from "./blobs.ts"
 import { BodySpool } from "./body-spool.ts"
 import { type ArchiveDatabase, openForWriting } from "./database.ts"
 import { openGroupCommit } from "./group-commit.ts"
+import { HeadSpool, type SpoolHead } from "./head-spool.ts"
 import { maskHeaders, maskTarget } from "./mask.ts"
 import { type Recovery, recoverSpool, rowOf } from "./recover.ts"
 import type { ExchangeRow } from "./schema.ts"
-import { HeadSpool, removeSpool, type SpoolHead, type SpoolPaths, spoolPaths } from "./spool.ts"
+import { removeSpool, type SpoolPaths, spoolPaths } from "./spool.ts"
 
 export interface OpenExchange {
   readonly id: string
@@ -107,7 +108,7 @@ async function beginExchange(store: Store, opening: ExchangeOpening): Promise<Op
   const paths = spoolPaths(store.spoolDir, opening.id)
   let head: SpoolHead = { opening: maskOpening(opening), routing: null, answer: null }
   await store.database.selectFrom("exchanges").select("id").limit(1).execute()
-  const headSpool = new HeadSpool(paths)
+  const headSpool = new HeadSpool(paths.head)
   headSpool.write(head)
   const request = new BodySpool(paths.request)
   const response = new BodySpool(paths.response)

@@ -8,8 +8,9 @@ import { reasonOf } from "../../contract/fault.ts"
 import type { ExchangeEnd, Log } from "../exchange.ts"
 import { EMPTY_SHA256, storeBlob } from "./blobs.ts"
 import type { ArchiveDatabase } from "./database.ts"
+import { parseSpoolHead, type SpoolHead } from "./head-spool.ts"
 import type { ExchangeRow } from "./schema.ts"
-import { parseSpoolHead, removeSpool, type SpoolHead, spoolPaths } from "./spool.ts"
+import { removeSpool, spoolPaths } from "./spool.ts"
 
 export interface Recovery {
   readonly database: ArchiveDatabase

@@ -10,6 +10,7 @@ import type {
 import { machineName } from "../../contract/card.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { HostError, HostHealth, ReadyReport } from "../../contract/host-api.ts"
+import type { AttestationState } from "../../contract/measurement.ts"
 import type { Log } from "../exchange.ts"
 import { answerEgress, type EgressControl } from "./answer-egress.ts"
 
@@ -25,6 +26,10 @@ export interface MachineTable {
   attach(name: string): Promise<void>
   detach(name: string): Promise<void>
   find(name: string): {
+    readonly attestation: {
+      whenAttested(signal: AbortSignal): Promise<void>
+      report(): AttestationState
+    }
     readonly egress: EgressControl
     readonly control: {
       ready(signal: AbortSignal): Promise<ReadyReport>
@@ -34,7 +39,7 @@ export interface MachineTable {
 }
 
 type Headers = Readonly<Record<string, unknown>>
-const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control|egress|reload)(\/.*|\?.*)?$/
+const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control|attestation|egress|reload)(\/.*|\?.*)?$/
 const MAX_READY_MS = 600_000
 const GUEST_GRACE_MS = 5_000
 
@@ -79,6 +84,8 @@ async function answerMachine(request: MachineRequest): Promise<void> {
       return answerEmpty(request.stream, 204)
     case "GET ready":
       return answerReady(request, name, rest)
+    case "GET attestation":
+      return answerJson(request.stream, 200, findMachine(request, name).attestation.report())
     case "control":
       return relayControl(request, name, rest)
     default:
@@ -93,7 +100,9 @@ async function answerReady(request: MachineRequest, name: string, query: string)
   request.stream.once("close", () => gone.abort())
   const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs)])
   try {
-    answerJson(request.stream, 200, await findMachine(request, name).control.ready(signal))
+    const { control, attestation } = findMachine(request, name)
+    const [report] = await Promise.all([control.ready(signal), attestation.whenAttested(signal)])
+    answerJson(request.stream, 200, report)
   } catch (thrown) {
     if (thrown instanceof Fault) throw thrown
     const after = `${(timeoutMs / 1000).toFixed(1)} s`
@@ -173,7 +182,11 @@ const STATUS: Readonly<Record<string, number>> = {
   "host/no-machine": 404,
   "host/not-ready": 504,
   "host/no-guest": 503,
+  "host/not-attested": 409,
   "host/bad-request": 400,
+  "egress/bad-rule": 400,
+  "egress/unknown-rule": 404,
+  "ask/already": 409,
 }
 
 function answerError(stream: ServerHttp2Stream, thrown: unknown): void {

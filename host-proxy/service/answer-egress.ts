@@ -3,12 +3,22 @@
 import type { ServerHttp2Stream } from "node:http2"
 import type { z } from "zod"
 import { Fault, reasonOf } from "../../contract/fault.ts"
-import { type EgressReport, operatorClaim, type ReloadReport } from "../../contract/host-egress-api.ts"
+import {
+  type EgressReport,
+  type LiveChange,
+  liveRequest,
+  operatorClaim,
+  type ReloadReport,
+  revokeRequest,
+} from "../../contract/host-egress-api.ts"
+import { type AskControl, serveAsk } from "./serve-ask.ts"
 
 /** A machine's egress as this interface needs it. */
-export interface EgressControl {
+export interface EgressControl extends AskControl {
   report(): EgressReport
   reload(claimedUser: string | null): Promise<ReloadReport>
+  change(kind: "allow" | "deny", wish: z.output<typeof liveRequest>): Promise<LiveChange>
+  revoke(wish: z.output<typeof revokeRequest>): Promise<LiveChange>
 }
 
 export interface EgressRequest {
@@ -22,13 +32,23 @@ export interface EgressRequest {
 const MAX_BODY_BYTES = 64 * 1024
 
 export async function answerEgress(request: EgressRequest, egress: EgressControl): Promise<void> {
-  switch (`${request.method} ${request.path}`) {
+  const { stream } = request
+  const [path = "", query = ""] = request.path.split("?", 2)
+  switch (`${request.method} ${path}`) {
     case "GET /egress":
-      return answerJson(request.stream, egress.report())
+      return answerJson(stream, egress.report())
     case "POST /reload": {
-      const { claimedUser } = await readBody(request.stream, operatorClaim)
-      return answerJson(request.stream, await egress.reload(claimedUser))
+      const { claimedUser } = await readBody(stream, operatorClaim)
+      return answerJson(stream, await egress.reload(claimedUser))
     }
+    case "POST /egress/allow":
+      return answerJson(stream, await egress.change("allow", await readBody(stream, liveRequest)))
+    case "POST /egress/deny":
+      return answerJson(stream, await egress.change("deny", await readBody(stream, liveRequest)))
+    case "POST /egress/revoke":
+      return answerJson(stream, await egress.revoke(await readBody(stream, revokeRequest)))
+    case "POST /egress/ask":
+      return serveAsk(stream, new URLSearchParams(query), egress)
     default: {
       const asked = `${request.method} /machines/${request.name}${request.path.slice(0, 200)}`
       throw new Fault("host/unknown-request", `there is no ${asked}`)

@@ -133,6 +133,17 @@ describe("a card", () => {
       code: "egress/bad-field",
       message: expect.stringContaining("policies/egress/broken.toml:3: allow: expected a list"),
     })
+    const wide = `name = "wide"\nwhy = "a set for a test"\nowner = "testers"\n\n[[allow]]\nhost = "*.com"\nmethods = ["GET"]\npaths = ["/**"]\nwhy = "a rule for a test"\n`
+    writeFileSync(join(dir, "policies", "egress", "wide.toml"), wide)
+    await expect(checkEgressSets(dir, ["wide"])).rejects.toMatchObject({
+      message: expect.stringContaining(
+        "policies/egress/wide.toml:6: allow.0.host: stands for every name under com",
+      ),
+    })
+    writeFileSync(join(dir, "policies", "egress", "copied.toml"), wide.replace("*.com", "a.example.com"))
+    await expect(checkEgressSets(dir, ["copied"])).rejects.toMatchObject({
+      message: expect.stringContaining('policies/egress/copied.toml:1: name: is "wide"'),
+    })
   })
 
   it.each([
