@@ -4,9 +4,11 @@ import type { Command } from "commander"
 import type { CliContext } from "./context.ts"
 import { addAskCommand } from "./egress/ask-command.ts"
 import { addDeniedCommand } from "./egress/denied-command.ts"
+import { addDiffCommand } from "./egress/diff-command.ts"
 import { addDraftCommand } from "./egress/draft-command.ts"
 import { addLiveCommands } from "./egress/live-commands.ts"
 import { addReloadCommand } from "./egress/reload-command.ts"
+import { addShowCommand } from "./egress/show-command.ts"
 
 const HELP = `
 Examples:
@@ -22,6 +24,8 @@ export function addEgressCommands(program: Command, context: CliContext): void {
     .command("egress")
     .description("what may leave a machine, why, and how one knows that nothing else can")
     .addHelpText("after", HELP)
+  addShowCommand(egress, context)
+  addDiffCommand(egress, context)
   addReloadCommand(egress, context)
   addLiveCommands(egress, context)
   addDeniedCommand(egress, context)

@@ -104,6 +104,10 @@ function readContext(): CliContext {
       interrupted.abort(new Fault("cli/interrupted", `stopped by ${name}`))
     })
   }
+  // a reader that has seen enough, such as head, ends this as SIGPIPE would
+  process.stdout.on("error", (failure: NodeJS.ErrnoException) => {
+    process.exit(failure.code === "EPIPE" ? process.exitCode || 141 : 1)
+  })
   const environment = process.env
   return {
     home: homeLayout(resolve(environment["STEREO_HOME"] ?? join(homedir(), ".local", "share", "stereo"))),

@@ -21,6 +21,7 @@ const COMMANDS = [
   ...["run", "doctor", "completion", "host", "host stop", "host status", "sessions", "sessions ls"],
   ...["sessions show", "cost", "audit", "egress reload", "egress allow", "egress deny", "egress revoke"],
   ...["egress denied", "egress draft", "egress ask"],
+  ...["egress", "egress show", "egress diff"],
 ]
 
 describe("a command line", () => {
