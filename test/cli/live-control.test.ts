@@ -98,12 +98,12 @@ describe("stereo egress on a machine that runs", () => {
 
   it("opens what the options say", async () => {
     const ran = await stereo(
-      ...["egress", "allow", "lab", HOST, "--why", WHY, "--methods", "post,put", "--port", "8443", "--json"],
+      ...["egress", "allow", "lab", HOST, "--why", WHY, "--methods", "get,post", "--port", "8443", "--json"],
       ...["--path", "/a", "/b/*", "--websocket", "--for", "90s"],
     )
     const { rule } = JSON.parse(ran.stdout)
     expect(rule.grant).toMatchObject({
-      ...{ methods: ["POST", "PUT"], port: 8443, paths: ["/a", "/b/*"], websocket: true },
+      ...{ methods: ["GET", "POST"], port: 8443, paths: ["/a", "/b/*"], websocket: true },
     })
     expect(Date.parse(rule.until) - Date.parse(rule.madeAt)).toBe(90_000)
     await stereo("egress", "revoke", "lab", rule.grant.id)
