@@ -36,6 +36,8 @@ export class GuestStream {
     this.read = readHead(rawHeaders)
     stream.setTimeout(IDLE_MS, () => this.cut())
     this.hasBody = !stream.endAfterHeaders && this.read.head.method !== "CONNECT"
+    // they would be lost on the way, and with them what the client meant by them
+    stream.once("trailers", () => this.cut("the request ended in trailers, which are not passed on"))
     // 'close' comes last, whatever ended the stream; after an orderly end it aborts nothing that matters
     stream.once("close", () => this.#gone.abort(new Error("the guest closed the stream")))
     stream.once("aborted", () => this.#gone.abort(new Error("the guest aborted the stream")))

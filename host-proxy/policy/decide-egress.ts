@@ -109,7 +109,7 @@ function refuseBroken(policy: Extract<EgressPolicy, { kind: "broken" }>): Verdic
     kind: "refuse",
     rule: policy.rule,
     reason: `nothing may leave this machine: ${policy.reason}`,
-    hint: "correct the egress set on the host, then start the machine again",
+    hint: "correct it on the host, then run `stereo egress reload` for this machine",
   }
 }
 
@@ -119,5 +119,5 @@ function describeSets(sets: readonly string[]): string {
 }
 
 function hintFor(host: string): string {
-  return `if the agent needs it, add a rule for ${host} with its why to an egress set in policies/egress/ and name that set in the machine's card`
+  return `if the agent needs it, add a rule for ${host} with its why to an egress set in policies/egress/ and name that set in the machine's card; whoever runs the machine can open it for a while by \`stereo egress allow\``
 }

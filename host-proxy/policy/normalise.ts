@@ -36,7 +36,7 @@ export function normaliseRequest(head: GuestHead): Normalised {
   if (wrong) return refuse("egress/bad-path", wrong)
   const query = head.target.includes("?") ? head.target.slice(path.length + 1) : null
   const { scheme, method } = head
-  return { request: { scheme, ...place, method, path, query, websocket: false } }
+  return { request: { scheme, ...place, method, path, query, websocket: head.upgrade === "websocket" } }
 }
 
 type Place = { readonly host: string; readonly port: number }

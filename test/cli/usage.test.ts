@@ -19,7 +19,8 @@ const COMMANDS = [
     "rm",
   ],
   ...["run", "doctor", "completion", "host", "host stop", "host status", "sessions", "sessions ls"],
-  ...["sessions show", "cost"],
+  ...["sessions show", "cost", "audit", "egress reload", "egress allow", "egress deny", "egress revoke"],
+  ...["egress denied", "egress draft", "egress ask"],
 ]
 
 describe("a command line", () => {

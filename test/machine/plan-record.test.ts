@@ -25,7 +25,8 @@ const image = manifest.parse({
   name: "coder",
   arch: "x86_64",
   plan: "a".repeat(64),
-  files: { kernel: file, initramfs: file, root: file },
+  files: { kernel: file, initramfs: file, root: file, firewall: file, ruleset: file, units: file },
+  measurements: { ruleset_sha256: "c".repeat(64), units_sha256: "d".repeat(64) },
   verity: { root_hash: "b".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
   kernel: { version: "6.12", command_line: "quiet" },
   resources: { cpus: 2, memory_mib: 1024, disk_mib: 1024 },
@@ -68,6 +69,13 @@ describe("a machine's record", () => {
     expect(planned.resources).toEqual({ cpus: 4, memoryMib: 1024, diskMib: 1024 })
     expect(planned.egressSets).toEqual(["anthropic", "openai"])
     expect(planned.env).toMatchObject({ A: "image", B: "card" })
+  })
+
+  it("carries what the image's manifest promises a machine to be found as", () => {
+    expect(plan().image).toMatchObject({
+      rootHash: "b".repeat(64),
+      measurements: { rulesetSha256: "c".repeat(64), unitsSha256: "d".repeat(64) },
+    })
   })
 
   it("invents a name that a machine may have", () => {
