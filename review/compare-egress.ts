@@ -1,7 +1,7 @@
 /** From what is known of two targets to what opens between them. Pure. */
 
 import type { EgressDenial, EgressPolicy } from "../contract/egress-grant.ts"
-import type { EgressDiff, WallProof } from "./egress-diff.ts"
+import type { EgressDiff, WallVerdict } from "./egress-diff.ts"
 import type { EgressView } from "./egress-view.ts"
 import { comparePolicies } from "./policy/compare-policies.ts"
 import { renderDiffJson } from "./policy/render-diff-json.ts"
@@ -18,7 +18,7 @@ export interface ComparedViews {
   /** UTC, YYYY-MM-DD. */
   readonly today: string
   /** Asked of a kernel's listing, as JSON text; it says nothing it has not shown. */
-  readonly prove: (listing: string) => WallProof
+  readonly prove: (listing: string) => WallVerdict
 }
 
 export function compareEgress({ before, after, today, prove }: ComparedViews): EgressDiff {

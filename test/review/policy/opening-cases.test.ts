@@ -104,7 +104,8 @@ describe("what opens", () => {
 
   it("is all of a rule whose patterns are too many to tell", () => {
     const paths = [..."abcdefghijklmno"].map((letter) => `/*${letter}*`)
-    expect(causes(policy([{ paths }]), policy([{ paths }]))).toEqual(["undecided"])
+    expect(causes(policy([{ paths }]), policy([{ paths: paths.slice(1) }]))).toEqual(["undecided"])
+    expect(causes(policy([{ paths }]), policy([{ paths, why: "the same patterns" }]))).toEqual([])
   })
 })
 
