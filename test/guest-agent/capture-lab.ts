@@ -1,7 +1,7 @@
 /** The real capture proxy in a lab's guest, before a stand-in of the host that the tests direct. */
 
 import type { ChildProcess } from "node:child_process"
-import { copyFileSync, existsSync } from "node:fs"
+import { copyFileSync, existsSync, writeFileSync } from "node:fs"
 import type { Http2Server } from "node:http2"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -24,6 +24,22 @@ export interface ProbeResult {
   readonly resolved: unknown
 }
 
+export interface RawCase {
+  /** latin1. */
+  readonly bytes: string
+  readonly host: string
+  readonly port: number
+  /** Sent byte by byte, so many milliseconds apart. */
+  readonly dripMs?: number | undefined
+}
+
+export interface RawCame {
+  /** Which case it answers. */
+  readonly index: number
+  readonly answer: string
+  readonly elapsedMs: number
+}
+
 export interface CaptureLab {
   readonly lab: GuestLab
   readonly host: GatewayStandIn
@@ -32,6 +48,8 @@ export interface CaptureLab {
   readonly capture: ChildProcess
   /** Runs the probe client as the agent; `onEvent` sees what it prints as it prints it. */
   readonly probe: (spec: ProbeSpec, onEvent?: (event: ProbeEvent) => void) => Promise<ProbeResult>
+  /** Sends bytes on connections of their own, as the agent, and says what came back. */
+  readonly send: (cases: readonly RawCase[]) => Promise<readonly RawCame[]>
   /** The envelope of the exchange that the host saw with that id. */
   readonly envelopeOf: (id: unknown) => Promise<Envelope>
   readonly close: () => Promise<void>
@@ -42,25 +60,35 @@ export async function openCaptureLab(): Promise<CaptureLab> {
   const host = new GatewayStandIn(join(lab.dir, "gateway.sock"))
   const envelopes: Envelope[] = []
   await host.start()
-  const intake = await listenForProxy(join(lab.dir, "run", "envelopes.sock"), {
-    append: async (batch) => void envelopes.push(...batch),
-    findCaller,
-    log: (line) => process.stderr.write(`${line}\n`),
-  })
-  await startRelay(lab)
-  for (const name of ["probe-client.ts", "garbage-client.ts"]) {
+  const { capture, intake } = await startCaptureBefore(lab, join(lab.dir, "gateway.sock"), envelopes)
+  for (const name of ["probe-client.ts", "garbage-client.ts", "corpus-client.ts"]) {
     copyFileSync(join(projectDir, "test/guest-agent", name), join(lab.dir, name))
   }
-  const capture = await startCapture(lab)
   return {
     lab,
     host,
     envelopes,
     capture,
     probe: (spec, onEvent) => probe(lab, spec, onEvent),
+    send: (cases) => sendRaw(lab, cases),
     envelopeOf: (id) => waitFor(`the envelope ${id}`, () => envelopes.find((one) => one.id === id)),
     close: () => close(lab, host, intake),
   }
+}
+
+/** The capture proxy in the lab's guest, whose gateway is what listens on `gatewaySocket` outside. */
+export async function startCaptureBefore(
+  lab: GuestLab,
+  gatewaySocket: string,
+  envelopes: Envelope[],
+): Promise<{ readonly capture: ChildProcess; readonly intake: Http2Server }> {
+  const intake = await listenForProxy(join(lab.dir, "run", "envelopes.sock"), {
+    append: async (batch) => void envelopes.push(...batch),
+    findCaller,
+    log: (line) => process.stderr.write(`${line}\n`),
+  })
+  await startRelay(lab, gatewaySocket)
+  return { capture: await startCapture(lab), intake }
 }
 
 /** Polls until `find` gives something. */
@@ -79,9 +107,9 @@ async function close(lab: GuestLab, host: GatewayStandIn, intake: Http2Server): 
   lab[Symbol.dispose]()
 }
 
-async function startRelay(lab: GuestLab): Promise<void> {
+async function startRelay(lab: GuestLab, gatewaySocket: string): Promise<void> {
   const program = join(projectDir, "test/guest-agent/chardev-relay.ts")
-  const argv = [program, GATEWAY.address, String(GATEWAY.port), join(lab.dir, "gateway.sock")]
+  const argv = [program, GATEWAY.address, String(GATEWAY.port), gatewaySocket]
   const relay = lab.startOutside([process.execPath, ...argv])
   relay.stderr?.pipe(process.stderr)
   await new Promise((resolve) => relay.stdout?.once("data", resolve))
@@ -97,6 +125,17 @@ async function startCapture(lab: GuestLab): Promise<ChildProcess> {
     'for i in $(seq 500); do grep -q "0100007F:0C38 .* 0A " /proc/net/tcp && exit; sleep 0.02; done; exit 1'
   await lab.run(GUEST_USERS.agent.uid, ["sh", "-c", listening])
   return capture
+}
+
+async function sendRaw(lab: GuestLab, cases: readonly RawCase[]): Promise<readonly RawCame[]> {
+  const file = join(lab.dir, "cases.json")
+  writeFileSync(file, JSON.stringify(cases))
+  const argv = ["/run/node", join(lab.dir, "corpus-client.ts"), file]
+  const { stdout } = await lab.run(GUEST_USERS.agent.uid, argv, "", { NODE_NO_WARNINGS: "1" })
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line): RawCame => JSON.parse(line))
 }
 
 async function probe(
