@@ -73,9 +73,9 @@ function setsThatPacketsChange(listing: Listing): ReadonlySet<string> {
   return new Set(updates.map((update) => String(Object(update ?? {})["set"]).replace(/^@/, "")))
 }
 
-/** A dormant table is there, and takes no packet. Older nft prints only the word's first letter. */
+/** A dormant table is there, and takes no packet. nft before 1.1 prints another word there, which is then not proven. */
 function isDormant({ flags }: Listing["tables"][number]): boolean {
-  return flags.length === 1 && (flags[0] === "dormant" || flags[0] === "d")
+  return flags.length === 1 && flags[0] === "dormant"
 }
 
 function oddTables({ tables }: Listing): Construct[] {

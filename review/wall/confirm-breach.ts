@@ -3,7 +3,7 @@
 import { subtract } from "./interval.ts"
 import type { Breach, Promised } from "./judge-passage.ts"
 import { type Dimension, only, type PartialBox } from "./packet-space.ts"
-import { pickPackets } from "./pick-packets.ts"
+import { likeness, pickPackets } from "./pick-packets.ts"
 import { PROMISE } from "./promise.ts"
 import { type Journey, type Packet, runPacket } from "./run-packet.ts"
 import type { Ruleset } from "./statement.ts"
@@ -17,19 +17,20 @@ export interface Witness {
   readonly certain: boolean
 }
 
-const MOST_REGIONS = 60
+const MOST_PACKETS = 120
 const MOST_WITNESSES = 4
 
-/** A few packets, each by another path; null when no packet tried bears the finding out. */
+/** A few packets, each by another path; none when no packet tried bears the finding out. */
 export function confirmBreach(ruleset: Ruleset, { promise, regions }: Breach): readonly Witness[] {
   const byPath = new Map<string, Witness>()
-  for (const region of regions.slice(0, MOST_REGIONS)) {
-    for (const packet of pickPackets(region.box)) {
-      const witness = tryPacket(ruleset, promise, packet)
-      if (witness === null) continue
-      const key = `${witness.path.join("\n")}`
-      if (!byPath.get(key)?.certain) byPath.set(key, witness)
-    }
+  const packets = regions
+    .flatMap(({ box }) => pickPackets(box))
+    .toSorted((left, right) => likeness(right) - likeness(left))
+  for (const packet of packets.slice(0, MOST_PACKETS)) {
+    const witness = tryPacket(ruleset, promise, packet)
+    if (witness === null) continue
+    const key = witness.path.join("\n")
+    if (!byPath.has(key) || (witness.certain && !byPath.get(key)?.certain)) byPath.set(key, witness)
   }
   const found = [...byPath.values()].toSorted((left, right) => Number(right.certain) - Number(left.certain))
   const certain = found.filter((one) => one.certain)
