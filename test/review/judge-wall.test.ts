@@ -17,7 +17,11 @@ describe("a packet filter that differs", () => {
     if (kernelProblem) skip(kernelProblem)
     const stricter = wallWith({}, "add rule inet stereo output counter drop")
     const asked = { before: viewOf(wallWith({})), after: viewOf(stricter), today: TODAY, prove: judgeWall }
-    expect(compareEgress(asked)).toMatchObject({ opens: false, wall: { kind: "different" }, proof: { proven: true } })
+    expect(compareEgress(asked)).toMatchObject({
+      opens: false,
+      wall: { kind: "different" },
+      proof: { proven: true },
+    })
   })
 
   it("opens where it is not, with a packet that shows it", ({ skip }) => {
