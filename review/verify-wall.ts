@@ -57,7 +57,8 @@ export function proveWall(listing: unknown): WallProof {
   const judged = judgePassage(passage, ruleset.interfaces.length)
   const witnesses = judged.flatMap((breach) => {
     const found = confirmBreach(ruleset, breach)
-    if (!found.some(({ certain }) => certain)) noteConstruct(evaluation, ...possible(breach.promise, found, ruleset.interfaces))
+    if (!found.some(({ certain }) => certain))
+      noteConstruct(evaluation, ...possible(breach.promise, found, ruleset.interfaces))
     return found.filter(({ certain }) => certain)
   })
   const notProven = [...evaluation.constructs.values()]
@@ -94,7 +95,12 @@ function describeLeaving(
 ): readonly string[] {
   const asSeen = leaving.map(({ box, now, ...rest }) => {
     const { source, sport } = box
-    return { ...rest, box: { ...box, ...now, source, sport, direction: [[0n, 2n]] as const }, now: {}, sure: true }
+    return {
+      ...rest,
+      box: { ...box, ...now, source, sport, direction: [[0n, 2n]] as const },
+      now: {},
+      sure: true,
+    }
   })
   return joinRegions(joinRegions(asSeen)).map(({ box }) => describeBox(box, interfaces))
 }

@@ -79,7 +79,7 @@ function readVerdictMap(body: unknown, context: RuleContext): Statement | null {
   const lookup = readLookup(key, data, context)
   const arms = lookup?.elements.map((element) => {
     const verdict = readVerdict(element.data)
-    return verdict && { when: element.when, then: verdict }
+    return verdict && { when: element.when, does: verdict }
   })
   const known = arms?.filter((arm) => arm !== null) ?? []
   if (!lookup || !arms || known.length < arms.length) return null
@@ -100,7 +100,8 @@ function readWrite(body: unknown, context: RuleContext): Statement | null {
   const [[kind, inner] = ["", null]] = Object.entries(Object(key))
   if (WRITTEN_ONLY.includes(`${kind} ${Object(inner)["key"]}`)) return { kind: "note" }
   const field = readField(key, context)
-  if (field === null || !["source", "destination", "sport", "dport", "mark"].includes(field.dimension)) return null
+  if (field === null || !["source", "destination", "sport", "dport", "mark"].includes(field.dimension))
+    return null
   if (field.values.kind === "icmp-type") return null
   const address = field.values.kind === "ipv4" ? ALL_V4 : ALL_V6
   const values = parseValues(value, field.values) ?? EVERYTHING[field.dimension] ?? address

@@ -40,7 +40,8 @@ function compileBase(
   const hook = HOOKS.find((one) => one === listed.hook)
   const policy = (["accept", "drop"] as const).find((one) => one === (listed.policy ?? "accept"))
   if (family === undefined) return `a base chain of the family ${listed.family}`
-  if (type === undefined || hook === undefined) return `a chain of type ${listed.type} at the hook ${listed.hook}`
+  if (type === undefined || hook === undefined)
+    return `a chain of type ${listed.type} at the hook ${listed.hook}`
   if (policy === undefined || listed.prio === undefined) return "a base chain whose policy or priority is odd"
   const devices = listed.dev?.map((name) => BigInt(interfaces.indexOf(name))) ?? null
   return { ...chain, family, type, hook, policy, priority: listed.prio, devices }
@@ -51,16 +52,17 @@ function compileRules(listing: Listing, interfaces: readonly string[]): Readonly
   const sets = new Map<string, Map<string, readonly unknown[] | null>>()
   for (const set of listing.sets) {
     const table = keyOf({ family: set.family, name: set.table })
-    const dynamic = set.flags.some((flag) => flag === "dynamic" || flag === "timeout") || changing.has(set.name)
+    const dynamic =
+      set.flags.some((flag) => flag === "dynamic" || flag === "timeout") || changing.has(set.name)
     sets.set(table, (sets.get(table) ?? new Map()).set(set.name, dynamic ? null : set.elem))
   }
   const rules = new Map<string, Rule[]>()
-  for (const { family, table, chain, handle, comment, expr } of listing.rules) {
+  for (const { family, table, chain, comment, expr } of listing.rules) {
     const context = { family, interfaces, sets: sets.get(keyOf({ family, name: table })) ?? new Map() }
     const statements = expr.map((statement) => compileStatement(statement, context))
     const name = `${family} ${table} ${chain}`
-    const rule = { handle, text: renderRule(expr, comment), statements }
     const earlier = rules.get(name)
+    const rule = { number: (earlier?.length ?? 0) + 1, text: renderRule(expr, comment), statements }
     if (earlier === undefined) rules.set(name, [rule])
     else earlier.push(rule)
   }
@@ -81,7 +83,10 @@ function isDormant({ flags }: Listing["tables"][number]): boolean {
 function oddTables({ tables }: Listing): Construct[] {
   return tables
     .filter((one) => !isDormant(one) && one.flags.some((flag) => flag !== "owner" && flag !== "persist"))
-    .map(({ family, name, flags }) => ({ where: `${family} ${name}`, what: `the table flags ${flags.join(", ")}` }))
+    .map(({ family, name, flags }) => ({
+      where: `${family} ${name}`,
+      what: `the table flags ${flags.join(", ")}`,
+    }))
 }
 
 /**

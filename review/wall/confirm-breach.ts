@@ -39,7 +39,11 @@ export function confirmBreach(ruleset: Ruleset, { promise, regions }: Breach): r
 
 function tryPacket(ruleset: Ruleset, promise: Promised, packet: Packet): Witness | null {
   const toward = { forwarded: "forward", arrives: "input", "cannot arrive": "input" } as const
-  const { journeys, complete } = runPacket(ruleset, packet, promise in toward ? toward[promise as "arrives"] : null)
+  const { journeys, complete } = runPacket(
+    ruleset,
+    packet,
+    promise in toward ? toward[promise as "arrives"] : null,
+  )
   const breaking = journeys.filter((journey) => breaks(promise, packet, journey))
   const [first] = breaking
   if (first === undefined) return null
@@ -60,8 +64,15 @@ function breaks(promise: Promised, packet: Packet, { end, values }: Journey): bo
       const turned =
         values.destination.join() !== only(packet.destination).join() ||
         values.dport.join() !== only(packet.dport).join()
-      const allowed = PROMISE.mayDivert.some(({ sent, now }) => fits(asSent(packet), sent) && fits(values, now))
-      return (end === "inside" || end === "leaves") && turned && !allowed && fits(asSent(packet), PROMISE.firstPacket)
+      const allowed = PROMISE.mayDivert.some(
+        ({ sent, now }) => fits(asSent(packet), sent) && fits(values, now),
+      )
+      return (
+        (end === "inside" || end === "leaves") &&
+        turned &&
+        !allowed &&
+        fits(asSent(packet), PROMISE.firstPacket)
+      )
     }
     case "cannot leave":
       return end !== "leaves" || !PROMISE.mayLeave.some((box) => fits(values, box))
@@ -73,7 +84,9 @@ function breaks(promise: Promised, packet: Packet, { end, values }: Journey): bo
 }
 
 function asSent(packet: Packet): Journey["values"] {
-  return Object.fromEntries(Object.entries(packet).map(([name, value]) => [name, only(value)])) as Journey["values"]
+  return Object.fromEntries(
+    Object.entries(packet).map(([name, value]) => [name, only(value)]),
+  ) as Journey["values"]
 }
 
 /** As it came, but with the state that connection tracking gave it. */
@@ -82,5 +95,7 @@ function onTheWire(packet: Packet, { state, direction }: Journey["values"]): Jou
 }
 
 function fits(values: Journey["values"], box: PartialBox): boolean {
-  return Object.entries(box).every(([name, wanted]) => subtract(values[name as Dimension], wanted).length === 0)
+  return Object.entries(box).every(
+    ([name, wanted]) => subtract(values[name as Dimension], wanted).length === 0,
+  )
 }

@@ -14,7 +14,13 @@ import {
 } from "./packet-space.ts"
 import type { Packet } from "./run-packet.ts"
 
-const PROTOCOLS: Readonly<Record<string, string>> = { 1: "ICMP", 6: "TCP", 17: "UDP", 47: "GRE", 58: "ICMPv6" }
+const PROTOCOLS: Readonly<Record<string, string>> = {
+  1: "ICMP",
+  6: "TCP",
+  17: "UDP",
+  47: "GRE",
+  58: "ICMPv6",
+}
 /** The whole of a dimension is not worth a word. */
 const WHOLE: Readonly<Partial<Record<Dimension, string>>> = {
   protocol: "0-255",
@@ -43,7 +49,9 @@ export function describeBox(box: Box, interfaces: readonly string[]): string {
     return whole(box[dimension], dimension) ? null : list(box[dimension], render)
   }
   const protocol = name("protocol", (value) => {
-    return value === NO_PROTOCOL ? "with a broken chain of headers" : (PROTOCOLS[`${value}`] ?? `protocol ${value}`)
+    return value === NO_PROTOCOL
+      ? "with a broken chain of headers"
+      : (PROTOCOLS[`${value}`] ?? `protocol ${value}`)
   })
   const end = (address: "source" | "destination", port: "sport" | "dport") => {
     const host = describeAddresses(box[address], v6)
@@ -83,10 +91,13 @@ function whole(set: IntervalSet, dimension: Dimension): boolean {
 
 function list(set: IntervalSet, render: (value: bigint) => string): string {
   const named = set.flatMap(([low, high]) => {
-    if (high - low <= 3n) return Array.from({ length: Number(high - low) + 1 }, (_, index) => render(low + BigInt(index)))
+    if (high - low <= 3n)
+      return Array.from({ length: Number(high - low) + 1 }, (_, index) => render(low + BigInt(index)))
     return [`${render(low)} to ${render(high)}`]
   })
-  return named.length <= 6 ? named.join(" or ") : `${named.slice(0, 5).join(" or ")} or ${named.length - 5} more`
+  return named.length <= 6
+    ? named.join(" or ")
+    : `${named.slice(0, 5).join(" or ")} or ${named.length - 5} more`
 }
 
 /** Null for every address. */
@@ -103,7 +114,9 @@ function renderIpv4(value: bigint): string {
 
 /** Through the URL parser, which knows the shortest form. */
 function renderIpv6(value: bigint): string {
-  const groups = Array.from({ length: 8 }, (_, index) => ((value >> BigInt(16 * (7 - index))) & 0xffffn).toString(16))
+  const groups = Array.from({ length: 8 }, (_, index) =>
+    ((value >> BigInt(16 * (7 - index))) & 0xffffn).toString(16),
+  )
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1)
 }
 

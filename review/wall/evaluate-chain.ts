@@ -52,7 +52,7 @@ function walkChain(walk: Walk, chain: Chain, entering: readonly Region[], depth:
       walk.evaluation.steps -= going.length
       if (walk.evaluation.steps < 0) return giveUp(walk, chain)
       if (statement.kind === "opaque" && going.length > 0) {
-        noteConstruct(walk.evaluation, `${chain.name} rule ${rule.handle}`, statement.what)
+        noteConstruct(walk.evaluation, `${chain.name} rule ${rule.number}`, statement.what)
       }
       const stepping = going
       going = stepping.flatMap((region) => step({ walk, chain, depth, outcome, next }, statement, region))
@@ -94,7 +94,7 @@ function step(place: Place, statement: Statement, region: Region): readonly Regi
       for (const arm of arms) {
         const parts = rest.map((one) => splitRegion(one, arm.when))
         const inside = parts.flatMap((part) => part.inside)
-        chosen.push(...follow(place, arm.then, inside))
+        chosen.push(...follow(place, arm.does, inside))
         rest = parts.flatMap((part) => part.outside)
       }
       place.next.push(...rest)
@@ -190,18 +190,14 @@ function untrack(region: Region): readonly Region[] {
   return [...inside.map((one) => ({ ...one, now: { ...one.now, ...untracked } })), ...outside]
 }
 
-function translate(
-  place: Place,
-  { arms, side }: Statement & { kind: "translate" },
-  region: Region,
-): void {
+function translate(place: Place, { arms, side }: Statement & { kind: "translate" }, region: Region): void {
   let rest: readonly Region[] = [region]
   const { hook } = place.walk.base
   for (const arm of arms) {
     const parts = rest.map((one) => splitRegion(one, arm.when))
     rest = parts.flatMap((part) => part.outside)
     for (const one of parts.flatMap((part) => part.inside)) {
-      const values = hook === "prerouting" ? anyOwnAddress(arm.then, one) : arm.then
+      const values = hook === "prerouting" ? anyOwnAddress(arm.does, one) : arm.does
       const rerouted = one.rerouted || (side === "destination" && hook === "output")
       place.outcome.accepted.push({ ...one, now: { ...one.now, ...values }, translated: true, rerouted })
     }
@@ -211,7 +207,8 @@ function translate(
 
 /** In prerouting a redirect goes to an address of the interface, which the ruleset does not name. */
 function anyOwnAddress(values: PartialBox, region: Region): PartialBox {
-  const loopback = values.destination?.length === 1 && [1n, 0x7f000001n].includes(values.destination[0]?.[0] ?? 0n)
+  const loopback =
+    values.destination?.length === 1 && [1n, 0x7f000001n].includes(values.destination[0]?.[0] ?? 0n)
   if (!loopback) return values
   return { ...values, destination: region.box.family[0]?.[0] === IPV4 ? ALL_V4 : ALL_V6 }
 }

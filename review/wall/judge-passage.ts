@@ -5,7 +5,14 @@ import type { Passage } from "./pass-packets.ts"
 import { PROMISE } from "./promise.ts"
 import { joinRegions, type Region, splitRegion } from "./region.ts"
 
-export type Promised = "leaves" | "forwarded" | "arrives" | "begun inside" | "diverted" | "cannot leave" | "cannot arrive"
+export type Promised =
+  | "leaves"
+  | "forwarded"
+  | "arrives"
+  | "begun inside"
+  | "diverted"
+  | "cannot leave"
+  | "cannot arrive"
 
 export interface Breach {
   readonly promise: Promised
@@ -23,7 +30,10 @@ export function judgePassage(passage: Passage, interfaces: number): readonly Bre
     { promise: "leaves", regions: without(leaving, PROMISE.mayLeave) },
     { promise: "forwarded", regions: forwarded },
     { promise: "arrives", regions: without(arriving.map(asOnTheWire), PROMISE.mayArrive) },
-    { promise: "begun inside", regions: inside.flatMap((one) => within(sentAs(one), PROMISE.begunByCapture)) },
+    {
+      promise: "begun inside",
+      regions: inside.flatMap((one) => within(sentAs(one), PROMISE.begunByCapture)),
+    },
     { promise: "diverted", regions: [...leaving, ...inside].flatMap(diverted) },
     { promise: "cannot leave", regions: cannotLeave },
     { promise: "cannot arrive", regions: missing(PROMISE.mustArrive, arriving, devices, devices) },

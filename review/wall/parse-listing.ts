@@ -11,7 +11,7 @@ const MOST_BASE_CHAINS = 200
 /** No blanks: chains are told apart by `FAMILY TABLE CHAIN`. */
 const name = z.string().regex(/^[\x21-\x7e]{1,256}$/, "expected a name of 1 to 256 printable characters")
 const flags = z.union([name, z.array(name).max(16)]).transform((one) => [one].flat())
-const place = { family: name, table: name, handle: z.int().default(0) }
+const place = { family: name, table: name }
 const table = z.object({ family: name, name, flags: flags.default([]) })
 const chain = z.object({
   ...{ ...place, name },
@@ -40,7 +40,19 @@ const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   table: ["family", "name", "handle", "flags", "comment"],
   chain: ["family", "table", "name", "handle", "type", "hook", "prio", "policy", "dev", "comment"],
   rule: ["family", "table", "chain", "handle", "index", "comment", "expr"],
-  set: ["family", "name", "table", "type", "handle", "flags", "elem", "size", "policy", "auto-merge", "comment"],
+  set: [
+    "family",
+    "name",
+    "table",
+    "type",
+    "handle",
+    "flags",
+    "elem",
+    "size",
+    "policy",
+    "auto-merge",
+    "comment",
+  ],
   map: ["family", "name", "table", "type", "map", "handle", "flags", "elem", "size", "policy", "comment"],
 }
 
@@ -56,7 +68,11 @@ export interface Listing {
 /** Fault: `review/bad-ruleset`, whatever the bytes were. */
 export function parseListing(document: unknown): Listing {
   refuseDeep(document)
-  const entries = read(z.object({ nftables: z.array(z.record(z.string(), z.unknown())) }), document, "").nftables
+  const entries = read(
+    z.object({ nftables: z.array(z.record(z.string(), z.unknown())) }),
+    document,
+    "",
+  ).nftables
   if (entries.length > LARGEST_ENTRIES) throw bad(`it has ${entries.length} entries`)
   const found = { tables: [], chains: [], rules: [], sets: [], constructs: [] } as Mutable
   entries.forEach((entry, index) => {
@@ -114,7 +130,9 @@ function read<Shape extends z.ZodType>(shape: Shape, value: unknown, where: stri
   const parsed = shape.safeParse(value)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
-  throw bad(`${where}${issue?.path.map((part) => `.${String(part).slice(0, 40)}`).join("")}: ${issue?.message}`)
+  throw bad(
+    `${where}${issue?.path.map((part) => `.${String(part).slice(0, 40)}`).join("")}: ${issue?.message}`,
+  )
 }
 
 function refuseDeep(document: unknown): void {

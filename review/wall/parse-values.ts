@@ -12,8 +12,8 @@ export type ValueKind =
   | { readonly kind: "icmp-type"; readonly names: Readonly<Record<string, number>> }
 
 const PROTOCOLS: Readonly<Record<string, number>> = {
-  ...{ icmp: 1, igmp: 2, ipip: 4, tcp: 6, udp: 17, dccp: 33, ipv6: 41, gre: 47, esp: 50, ah: 51 },
-  ...{ icmpv6: 58, "ipv6-icmp": 58, sctp: 132, udplite: 136 },
+  ...{ icmp: 1, igmp: 2, ipip: 4, ipencap: 4, tcp: 6, udp: 17, dccp: 33, ipv6: 41, gre: 47, esp: 50, ah: 51 },
+  ...{ icmpv6: 58, "ipv6-icmp": 58, ipcomp: 108, sctp: 132, udplite: 136 },
 }
 
 /** The values meant, or null when they are not understood. */
@@ -87,7 +87,11 @@ function parseScalar(value: unknown, as: ValueKind): IntervalSet | null {
 }
 
 /** A name that ends in `*` stands for each that begins so; an index that no interface has is a number. */
-function parseInterface(word: string, by: "name" | "index", interfaces: readonly string[]): IntervalSet | null {
+function parseInterface(
+  word: string,
+  by: "name" | "index",
+  interfaces: readonly string[],
+): IntervalSet | null {
   if (by === "index" && /^\d+$/.test(word)) return word === "1" ? only(1n) : null
   const begins = by === "name" && word.endsWith("*") ? word.slice(0, -1) : null
   const matches = interfaces.flatMap((name, index) =>

@@ -28,11 +28,7 @@ export function passHook(
 }
 
 /** A chain sees packets of its family, and those of its interfaces if it is bound to some. */
-function passFamily(
-  evaluation: Evaluation,
-  chain: BaseChain,
-  regions: readonly Region[],
-): readonly Region[] {
+function passFamily(evaluation: Evaluation, chain: BaseChain, regions: readonly Region[]): readonly Region[] {
   const parts = regions.map((region) => splitRegion(region, scopeOf(chain)))
   const passed = passBaseChain(
     evaluation,
@@ -44,7 +40,8 @@ function passFamily(
 
 export function scopeOf({ family, hook, devices }: BaseChain): PartialBox {
   const side = hook === "ingress" ? "iif" : "oif"
-  const device = devices === null || (hook !== "ingress" && hook !== "egress") ? {} : { [side]: only(...devices) }
+  const device =
+    devices === null || (hook !== "ingress" && hook !== "egress") ? {} : { [side]: only(...devices) }
   if (family === "ip") return { family: only(IPV4), ...device }
   return family === "ip6" ? { family: only(IPV6), ...device } : device
 }
@@ -74,7 +71,9 @@ function translate(
     ...done.flatMap((example) => asTranslatedBefore(region, example, side)),
     ...answersTranslatedBack(evaluation, region, side),
   ])
-  return joinRegions([...done, ...fresh, ...later, ...remembered].map((one) => ({ ...one, translated: false })))
+  return joinRegions(
+    [...done, ...fresh, ...later, ...remembered].map((one) => ({ ...one, translated: false })),
+  )
 }
 
 /** Later packets of a connection are treated as the first one was, whoever sends them. */
@@ -108,10 +107,7 @@ function answersTranslatedBack(
     .flatMap((rule) => rule.statements)
   if (!statements.some((one) => one.kind === "translate" && one.side === other)) return []
   const port = side === "source" ? "sport" : "dport"
-  return [
-    [IPV4, ALL_V4] as const,
-    [IPV6, ALL_V6] as const,
-  ].flatMap(([family, everywhere]) => {
+  return [[IPV4, ALL_V4] as const, [IPV6, ALL_V6] as const].flatMap(([family, everywhere]) => {
     const answer = { family: only(family), state: only(1n), direction: only(1n) }
     const values = { [side]: everywhere, [port]: PORTS }
     return splitRegion(region, answer).inside.map((one) => {

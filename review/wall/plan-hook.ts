@@ -47,7 +47,11 @@ export function findUnordered(ruleset: Ruleset): readonly Construct[] {
       ((base.priority === TRACK_PRIORITY && (base.hook === "prerouting" || base.hook === "output")) ||
         (base.priority === at && hasNat))
     const same = ruleset.bases.filter((other) => {
-      return other.hook === base.hook && other.priority === base.priority && (other.type === "nat") === (base.type === "nat")
+      return (
+        other.hook === base.hook &&
+        other.priority === base.priority &&
+        (other.type === "nat") === (base.type === "nat")
+      )
     })
     const changes = same.length > 1 && tablesOf(same).some((table) => rewrites(ruleset, table))
     if (!fixed && !changes) return []

@@ -45,7 +45,8 @@ function readComparison(op: string, right: unknown, field: Field): IntervalSet |
   const values = parseValues(right, field.values)
   if (values === null || bits || op === "==" || op === "!=") return values
   const [[low, high] = [0n, -1n]] = values
-  const orders = field.values.kind === "number" || field.values.kind === "ipv4" || field.values.kind === "ipv6"
+  const orders =
+    field.values.kind === "number" || field.values.kind === "ipv4" || field.values.kind === "ipv6"
   if (!orders || values.length !== 1 || low !== high) return null
   switch (op) {
     case "<":

@@ -29,7 +29,13 @@ const PORTS = [[0n, NO_PORT - 1n]] as const
 const OWNED = [[0n, NO_OWNER - 1n]] as const
 const PROTOCOLS = [[0n, NO_PROTOCOL - 1n]] as const
 /** Protocols whose first four bytes are the two ports. */
-const WITH_PORTS: Readonly<Record<string, bigint>> = { tcp: 6n, udp: 17n, dccp: 33n, sctp: 132n, udplite: 136n }
+const WITH_PORTS: Readonly<Record<string, bigint>> = {
+  tcp: 6n,
+  udp: 17n,
+  dccp: 33n,
+  sctp: 132n,
+  udplite: 136n,
+}
 const ICMP_TYPES = {
   ...{ "echo-reply": 0, "destination-unreachable": 3, "source-quench": 4, redirect: 5, "echo-request": 8 },
   ...{ "router-advertisement": 9, "router-solicitation": 10, "time-exceeded": 11, "parameter-problem": 12 },
@@ -39,7 +45,12 @@ const ICMP_TYPES = {
 const ICMPV6_TYPES = {
   ...{ "destination-unreachable": 1, "packet-too-big": 2, "time-exceeded": 3, "parameter-problem": 4 },
   ...{ "echo-request": 128, "echo-reply": 129, "mld-listener-query": 130, "mld-listener-report": 131 },
-  ...{ "mld-listener-done": 132, "nd-router-solicit": 133, "nd-router-advert": 134, "nd-neighbor-solicit": 135 },
+  ...{
+    "mld-listener-done": 132,
+    "nd-router-solicit": 133,
+    "nd-router-advert": 134,
+    "nd-neighbor-solicit": 135,
+  },
   ...{ "nd-neighbor-advert": 136, "nd-redirect": 137 },
 }
 

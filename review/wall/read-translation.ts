@@ -26,7 +26,7 @@ export function readTranslation(kind: string, asked: unknown, context: RuleConte
     for (const address of addresses) {
       for (const number of ports) {
         const when = meet({ family: only(one === "ip" ? IPV4 : IPV6) }, meet(address.when, number.when))
-        arms.push({ when, then: { ...address.then, ...number.then } })
+        arms.push({ when, does: { ...address.does, ...number.does } })
       }
     }
   }
@@ -41,7 +41,7 @@ function readAddresses(kind: string, addr: unknown, family: "ip" | "ip6", contex
   if (kind === "masquerade") return whole({ source: everywhere, sport: PORTS })
   if (kind === "dnat") return readPart(addr, "destination", family === "ip" ? "ipv4" : "ipv6", context)
   const sources = readPart(addr, "source", family === "ip" ? "ipv4" : "ipv6", context)
-  return sources?.map(({ when, then }) => ({ when, then: { sport: PORTS, ...then } })) ?? null
+  return sources?.map(({ when, does }) => ({ when, does: { sport: PORTS, ...does } })) ?? null
 }
 
 /** A constant is one arm; a map is an arm for each of its elements. */
@@ -59,8 +59,8 @@ function readPart(
   }
   const lookup = readLookup(map.key, map.data, context)
   const arms = lookup?.elements.map(({ when, data }) => {
-    const then = readData(data, dimension, kind)
-    return then && { when: meet(lookup.must, when), then }
+    const does = readData(data, dimension, kind)
+    return does && { when: meet(lookup.must, when), does }
   })
   const known = arms?.filter((arm) => arm !== null)
   return known === undefined || known.length < (arms?.length ?? 0) ? null : known
@@ -78,6 +78,6 @@ function readData(data: unknown, dimension: string, kind: "ipv4" | "ipv6" | "num
   return parts.length === 2 && address && port ? { [dimension]: address, [portOf]: port } : null
 }
 
-function whole(then: PartialBox): Arm<PartialBox>[] {
-  return [{ when: {}, then }]
+function whole(does: PartialBox): Arm<PartialBox>[] {
+  return [{ when: {}, does }]
 }

@@ -14,11 +14,13 @@ export function renderStatement(statement: unknown): string {
     const sign = op === "==" || op === "in" ? "" : `${op} `
     return shorten(`${renderValue(left)} ${sign}${renderValue(right)}`)
   }
-  if (kind === "vmap") return shorten(`${renderValue(Object(body)["key"])} vmap ${renderValue(Object(body)["data"])}`)
+  if (kind === "vmap")
+    return shorten(`${renderValue(Object(body)["key"])} vmap ${renderValue(Object(body)["data"])}`)
   if (kind === "jump" || kind === "goto") return shorten(`${kind} ${Object(body)["target"]}`)
   // how many packets it has counted is of no interest here
   if (kind === "counter" && typeof body !== "string") return "counter"
-  if (kind === "mangle") return shorten(`${renderValue(Object(body)["key"])} set ${renderValue(Object(body)["value"])}`)
+  if (kind === "mangle")
+    return shorten(`${renderValue(Object(body)["key"])} set ${renderValue(Object(body)["value"])}`)
   return shorten(body === null ? kind : `${kind} ${renderValue(body)}`)
 }
 

@@ -51,7 +51,7 @@ function runChain(traveller: Traveller, base: BaseChain, chain: Chain, depth: nu
   for (const rule of chain.rules) {
     if (--traveller.rulesLeft < 0) return "drop"
     const verdict = runRule(traveller, base, rule, () => {
-      traveller.trace.push(`${chain.name} rule ${rule.handle}: ${rule.text}`)
+      traveller.trace.push(`${chain.name} rule ${rule.number}: ${rule.text}`)
     })
     if (verdict === null) continue
     switch (verdict.kind) {
@@ -103,13 +103,15 @@ function runStatement(traveller: Traveller, base: BaseChain, statement: Statemen
       return statement.verdict
     case "match": {
       if (!liesIn(traveller, statement.must)) return "next rule"
-      return statement.any.some((box) => liesIn(traveller, box)) === statement.inverted ? "next rule" : "next statement"
+      return statement.any.some((box) => liesIn(traveller, box)) === statement.inverted
+        ? "next rule"
+        : "next statement"
     }
     case "reject":
       return liesIn(traveller, statement.when) ? { kind: "drop" } : "next rule"
     case "choose": {
       if (!liesIn(traveller, statement.must)) return "next rule"
-      return statement.arms.find((arm) => liesIn(traveller, arm.when))?.then ?? "next rule"
+      return statement.arms.find((arm) => liesIn(traveller, arm.when))?.does ?? "next rule"
     }
     case "write":
       if (!liesIn(traveller, statement.must)) return "next rule"
@@ -138,8 +140,8 @@ function runTranslation(
 ): Step {
   const arm = arms.find(({ when }) => liesIn(traveller, when))
   if (arm === undefined) return "next rule"
-  Object.assign(traveller.values, arm.then)
-  const [to] = arm.then.destination?.[0] ?? []
+  Object.assign(traveller.values, arm.does)
+  const [to] = arm.does.destination?.[0] ?? []
   // a redirect before routing is to an address of the interface it came by
   if (base.hook === "prerouting" && (to === 0x7f000001n || to === 1n)) {
     traveller.values.destination = traveller.values.family[0]?.[0] === IPV6 ? ALL_V6 : ALL_V4

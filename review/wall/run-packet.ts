@@ -60,7 +60,9 @@ function nextScript(made: readonly boolean[]): boolean[] | null {
 }
 
 function setOut(ruleset: Ruleset, packet: Packet, choose: () => boolean): Traveller {
-  const values = Object.fromEntries(DIMENSIONS.map((name) => [name, only(packet[name])])) as Traveller["values"]
+  const values = Object.fromEntries(
+    DIMENSIONS.map((name) => [name, only(packet[name])]),
+  ) as Traveller["values"]
   const tracked = { state: values.state, direction: values.direction }
   Object.assign(values, UNSEEN)
   const fresh = { translated: false, rerouted: false, rulesLeft: MOST_RULES }
@@ -110,7 +112,8 @@ function receive(traveller: Traveller, toward: "input" | "forward"): Journey["en
 function pass(traveller: Traveller, hook: Hook, settled = false): boolean {
   for (const step of planHook(traveller.ruleset, hook)) {
     if (step.kind === "chain") {
-      if (liesIn(traveller, scopeOf(step.chain)) && runBaseChain(traveller, step.chain) === "drop") return false
+      if (liesIn(traveller, scopeOf(step.chain)) && runBaseChain(traveller, step.chain) === "drop")
+        return false
     } else if (settled) continue
     else if (step.kind === "track") {
       if (!liesIn(traveller, { state: only(4n) })) Object.assign(traveller.values, traveller.tracked)
@@ -122,7 +125,9 @@ function pass(traveller: Traveller, hook: Hook, settled = false): boolean {
 function translate(traveller: Traveller, { side, chains }: HookStep & { kind: "translate" }): boolean {
   if (!liesIn(traveller, { state: only(0n, 2n) })) {
     if (!liesIn(traveller, { state: only(1n) })) return true
-    return liesIn(traveller, { direction: only(0n) }) ? recall(traveller, side, chains) : answer(traveller, side)
+    return liesIn(traveller, { direction: only(0n) })
+      ? recall(traveller, side, chains)
+      : answer(traveller, side)
   }
   for (const chain of chains) {
     if (!liesIn(traveller, scopeOf(chain))) continue
@@ -141,7 +146,13 @@ function recall(
 ): boolean {
   if (chains.length === 0 || !traveller.choose()) return true
   const { values, ruleset } = traveller
-  const anyone = { uid: ALL_OWNERS, gid: ALL_OWNERS, mark: ALL_V4, oif: anyDevice(ruleset), iif: anyDevice(ruleset) }
+  const anyone = {
+    uid: ALL_OWNERS,
+    gid: ALL_OWNERS,
+    mark: ALL_V4,
+    oif: anyDevice(ruleset),
+    iif: anyDevice(ruleset),
+  }
   const first: Traveller = { ...traveller, values: { ...values, ...anyone, state: only(0n) }, trace: [] }
   for (const chain of chains) {
     if (!liesIn(first, scopeOf(chain))) continue
@@ -160,7 +171,9 @@ function anyDevice(ruleset: Ruleset) {
 
 /** An answer may be translated back to any address, where something translates the other end. */
 function answer(traveller: Traveller, side: "source" | "destination"): boolean {
-  const statements = [...traveller.ruleset.chains.values()].flatMap(({ rules }) => rules).flatMap((rule) => rule.statements)
+  const statements = [...traveller.ruleset.chains.values()]
+    .flatMap(({ rules }) => rules)
+    .flatMap((rule) => rule.statements)
   const translates = statements.some((one) => one.kind === "translate" && one.side !== side)
   if (!translates || !traveller.choose()) return true
   const v6 = traveller.values.family[0]?.[0] === IPV6

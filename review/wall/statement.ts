@@ -9,7 +9,7 @@ export type Verdict =
 /** One value of a set or map: the packets it stands for. */
 export interface Arm<Outcome> {
   readonly when: PartialBox
-  readonly then: Outcome
+  readonly does: Outcome
 }
 
 export type Statement =
@@ -39,8 +39,8 @@ export type Statement =
   | { readonly kind: "opaque"; readonly what: string; readonly mayAccept: boolean }
 
 export interface Rule {
-  /** As nft numbers it. */
-  readonly handle: number
+  /** Its place in the chain, from 1. */
+  readonly number: number
   /** In nft's words, near enough to find it. */
   readonly text: string
   readonly statements: readonly Statement[]

@@ -28,5 +28,10 @@ export function wallOpenedBy(output: string, wire = output): string {
   return wallWith({ [AT_OUTPUT]: `${AT_OUTPUT}\n${output}`, [AT_WIRE]: `${AT_WIRE}\n${wire}` })
 }
 
+/** A table of its own, as a second administrator would add one. */
+export function secondTable(family: string, chain: string): string {
+  return `table ${family} second {\n chain c {\n ${chain}\n }\n}\n`
+}
+
 const AT_OUTPUT = "type filter hook output priority filter; policy drop;"
 const AT_WIRE = "type filter hook postrouting priority filter; policy drop;"
