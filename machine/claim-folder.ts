@@ -67,7 +67,7 @@ async function takeLock(lock: string, record: MachineRecord): Promise<void> {
   try {
     while (!(await placeLock(own, lock))) {
       const held = await readLock(lock)
-      const holder = processRef.safeParse(held === null ? null : JSON.parse(held))
+      const holder = processRef.safeParse(JSON.parse(held || "null"))
       if (holder.success && isAlive(holder.data)) throw alreadyThere(record.name, "is being started")
       if (held !== null) await rm(lock, { force: true })
     }
