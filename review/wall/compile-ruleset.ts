@@ -49,6 +49,8 @@ function compileBase(
   if (type === undefined || hook === undefined)
     return `a chain of type ${listed.type} at the hook ${listed.hook}`
   if (policy === undefined || listed.prio === undefined) return "a base chain whose policy or priority is odd"
+  if (listed.dev?.some((name) => name.endsWith("*")))
+    return "a chain on every interface whose name begins alike"
   const devices = listed.dev?.map((name) => BigInt(interfaces.indexOf(name))) ?? null
   return { ...chain, family, type, hook, policy, priority: listed.prio, devices }
 }
