@@ -1,16 +1,24 @@
 /** `stereo ls`: the machines, with what is really alive. */
 
 import type { Command } from "commander"
+import type { AttestationState } from "../contract/measurement.ts"
 import { isAlive } from "../machine/process-ref.ts"
 import type { MachineFolder } from "../machine/record-store.ts"
 import type { CliContext } from "./context.ts"
+import { findHost } from "./ensure-host.ts"
 import { printTable } from "./print-table.ts"
+import { printableLine } from "./printable-line.ts"
+
+/** A host service that hangs must not hold up the list. */
+const ASK_MS = 2_000
 
 interface Row {
   readonly name: string
   /** The record's state, checked against the processes; `broken` when the record cannot be read. */
   readonly state: string
   readonly failure: string | null
+  /** Whether it is what its manifest promised; null when no host service says. */
+  readonly attestation: AttestationState | null
   readonly image: string | null
   readonly accelerator: string | null
   readonly isolation: string | null
@@ -33,17 +41,40 @@ export function addLsCommand(program: Command, context: CliContext): void {
       const { listMachines } = await import("../machine/record-store.ts")
       const { sweepMachines } = await import("../machine/sweep.ts")
       await sweepMachines(context.home, context.now())
-      const rows = (await listMachines(context.home)).map(describe)
+      const folders = await listMachines(context.home)
+      const attested = await askAttestations(context, folders)
+      const rows = folders.map((folder) => describe(folder, attested.get(folder.name) ?? null))
       context.print(options.json ? `${JSON.stringify(rows, null, 2)}\n` : render(rows, context.now()))
     })
 }
 
-function describe({ name, record }: MachineFolder): Row {
+/** What a host service that runs says of the machines that run; none is started to be asked. */
+async function askAttestations(
+  context: CliContext,
+  folders: readonly MachineFolder[],
+): Promise<ReadonlyMap<string, AttestationState>> {
+  const running = folders.filter(({ record }) => stateOf(record) === "running")
+  if (running.length === 0) return new Map()
+  using host = await findHost(context)
+  if (host === null) return new Map()
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ASK_MS)])
+  const asked = running.map(async ({ name }) => {
+    const state = await host.attestation(name, signal).catch(() => {
+      context.signal.throwIfAborted()
+      return null // it does not serve that machine, or hangs
+    })
+    return state === null ? [] : [[name, state] as const]
+  })
+  return new Map((await Promise.all(asked)).flat())
+}
+
+function describe({ name, record }: MachineFolder, attestation: AttestationState | null): Row {
   const { image, accelerator, isolation, runId, createdAt, team, project } = record ?? {}
   return {
     name,
     state: stateOf(record),
     failure: record === null ? "its record cannot be read; `stereo rm -f` removes it" : record.failure,
+    attestation,
     image: image?.name ?? null,
     accelerator: accelerator ?? null,
     isolation: isolation ?? null,
@@ -74,9 +105,15 @@ function render(rows: readonly Row[], nowMs: number): string {
     row.createdAt === null ? "-" : describeAge(nowMs - Date.parse(row.createdAt)),
     row.team ?? "-",
     row.project ?? "-",
-    row.failure ?? "",
+    row.failure ?? describeClosed(row.attestation),
   ])
   return printTable(["NAME", "STATE", "IMAGE", "ACCEL", "AGE", "TEAM", "PROJECT", ""], table)
+}
+
+/** A machine that is not let out runs all the same, so it is said beside its state. */
+function describeClosed(attestation: AttestationState | null): string {
+  if (attestation === null || attestation.state === "attested") return ""
+  return printableLine(`nothing leaves it: ${attestation.rule}: ${attestation.reason}`, 160)
 }
 
 function describeAge(ms: number): string {
