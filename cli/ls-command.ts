@@ -1,6 +1,7 @@
 /** `stereo ls`: the machines, with what is really alive. */
 
 import type { Command } from "commander"
+import { reasonOf } from "../contract/fault.ts"
 import type { AttestationState } from "../contract/measurement.ts"
 import { isAlive } from "../machine/process-ref.ts"
 import type { MachineFolder } from "../machine/record-store.ts"
@@ -9,15 +10,14 @@ import { findHost } from "./ensure-host.ts"
 import { printTable } from "./print-table.ts"
 import { printableLine } from "./printable-line.ts"
 
-/** A host service that hangs must not hold up the list. */
-const ASK_MS = 2_000
+const ATTESTATION_MS = 2_000
 
 interface Row {
   readonly name: string
   /** The record's state, checked against the processes; `broken` when the record cannot be read. */
   readonly state: string
   readonly failure: string | null
-  /** Whether it is what its manifest promised; null when no host service says. */
+  /** What the host service finds it to be; null when it does not run, or does not serve the machine. */
   readonly attestation: AttestationState | null
   readonly image: string | null
   readonly accelerator: string | null
@@ -34,36 +34,45 @@ interface Row {
 export function addLsCommand(program: Command, context: CliContext): void {
   program
     .command("ls")
-    .description("list the machines")
+    .description("list the machines, and whether each is what its image promises")
     .option("--json", "print as JSON")
-    .addHelpText("after", "\nExample:\n  $ stereo ls --json")
+    .addHelpText(
+      "after",
+      [
+        "\nATTESTED is yes, pending, silent or REFUSED: nothing leaves a machine that has not said of late that its",
+        "packet filter, its units and its root are those of its image; see docs/security.md.",
+        "\nExample:",
+        "  $ stereo ls --json",
+      ].join("\n"),
+    )
     .action(async (options: { json?: boolean }) => {
       const { listMachines } = await import("../machine/record-store.ts")
       const { sweepMachines } = await import("../machine/sweep.ts")
       await sweepMachines(context.home, context.now())
-      const folders = await listMachines(context.home)
-      const attested = await askAttestations(context, folders)
-      const rows = folders.map((folder) => describe(folder, attested.get(folder.name) ?? null))
+      const machines = await listMachines(context.home)
+      const attestations = await readAttestations(context, machines)
+      const rows = machines.map((machine) => describe(machine, attestations.get(machine.name) ?? null))
       context.print(options.json ? `${JSON.stringify(rows, null, 2)}\n` : render(rows, context.now()))
     })
 }
 
-/** What a host service that runs says of the machines that run; none is started to be asked. */
-async function askAttestations(
+/** Of the machines that run; the list is also good without. */
+async function readAttestations(
   context: CliContext,
-  folders: readonly MachineFolder[],
+  machines: readonly MachineFolder[],
 ): Promise<ReadonlyMap<string, AttestationState>> {
-  const running = folders.filter(({ record }) => stateOf(record) === "running")
+  const running = machines.filter(({ record }) => stateOf(record) === "running")
   if (running.length === 0) return new Map()
   using host = await findHost(context)
   if (host === null) return new Map()
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ASK_MS)])
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ATTESTATION_MS)])
   const asked = running.map(async ({ name }) => {
-    const state = await host.attestation(name, signal).catch(() => {
-      context.signal.throwIfAborted()
-      return null // it does not serve that machine, or hangs
-    })
-    return state === null ? [] : [[name, state] as const]
+    try {
+      return [[name, await host.attestation(name, signal)] as const]
+    } catch (thrown) {
+      process.stderr.write(`stereo: ${name}: whether it is attested is not known: ${reasonOf(thrown)}\n`)
+      return []
+    }
   })
   return new Map((await Promise.all(asked)).flat())
 }
@@ -100,20 +109,21 @@ function render(rows: readonly Row[], nowMs: number): string {
   const table = rows.map((row) => [
     row.name,
     row.state,
+    describeAttestation(row.attestation),
     row.image ?? "-",
     row.accelerator ?? "-",
     row.createdAt === null ? "-" : describeAge(nowMs - Date.parse(row.createdAt)),
     row.team ?? "-",
     row.project ?? "-",
-    row.failure ?? describeClosed(row.attestation),
+    row.failure ?? printableLine(row.attestation?.reason ?? "", 160),
   ])
-  return printTable(["NAME", "STATE", "IMAGE", "ACCEL", "AGE", "TEAM", "PROJECT", ""], table)
+  return printTable(["NAME", "STATE", "ATTESTED", "IMAGE", "ACCEL", "AGE", "TEAM", "PROJECT", ""], table)
 }
 
-/** A machine that is not let out runs all the same, so it is said beside its state. */
-function describeClosed(attestation: AttestationState | null): string {
-  if (attestation === null || attestation.state === "attested") return ""
-  return printableLine(`nothing leaves it: ${attestation.rule}: ${attestation.reason}`, 160)
+function describeAttestation(attestation: AttestationState | null): string {
+  if (attestation === null) return "-"
+  if (attestation.state === "attested") return "yes"
+  return attestation.state === "refused" ? "REFUSED" : attestation.state
 }
 
 function describeAge(ms: number): string {

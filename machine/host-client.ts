@@ -46,8 +46,6 @@ export interface HostClient extends Disposable {
   /** Asks the guest to power off; it is still going down when this settles. */
   shutdown(name: string, signal: AbortSignal): Promise<void>
   detach(name: string, signal: AbortSignal): Promise<void>
-  /** Whether the machine is what its manifest promised. */
-  attestation(name: string, signal: AbortSignal): Promise<AttestationState>
   /** `nft -j list ruleset` as the guest's kernel gives it. */
   firewall(name: string, signal: AbortSignal): Promise<unknown>
   /** What may leave a machine at this moment. */
@@ -106,8 +104,6 @@ export function openHostClient(socketPath: string): HostClient {
       return answer.stream
     },
     shutdown: (name, signal) => done("POST", `/machines/${name}/control/shutdown`, signal),
-    attestation: async (name, signal) =>
-      parse(await call("GET", `/machines/${name}/attestation`, signal), attestationState),
     detach: (name, signal) => done("POST", `/machines/${name}/detach`, signal),
     firewall: async (name, signal) =>
       parse(await call("GET", `/machines/${name}/control/firewall`, signal), z.unknown()),

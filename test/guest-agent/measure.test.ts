@@ -55,14 +55,14 @@ describe("the measured root", () => {
 const problem = labProblem()
 
 describe("the watch on the packet filter", () => {
-  it("is subscribed when it resolves, hears of a change within a second, and tells its own end", async (context) => {
+  it("hears when it resolves, hears of a change within a second, and tells its own end", async (context) => {
     if (problem) return context.skip(problem)
     const seen: string[] = []
     const watch = await watchRuleset({
       onChange: () => seen.push("change"),
       onLost: (reason) => seen.push(reason),
     })
-    expect(await watch.isSubscribed()).toBe(true)
+    expect(await watch.isHearing()).toBe(true)
     const table = `stereo_test_${process.pid}`
     const beganAt = performance.now()
     execFileSync("nft", ["add", "table", "inet", table])
@@ -75,6 +75,6 @@ describe("the watch on the packet filter", () => {
     const children = execFileSync("pgrep", ["-P", String(process.pid), "-x", "nft"], { encoding: "utf8" })
     for (const pid of children.trim().split("\n")) process.kill(Number(pid), "SIGKILL")
     await waitFor("its end", () => seen.some((one) => one.includes("SIGKILL")) || undefined)
-    expect(await watch.isSubscribed()).toBe(false)
+    expect(await watch.isHearing()).toBe(false)
   })
 })
