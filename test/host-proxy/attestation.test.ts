@@ -7,7 +7,7 @@ import { callHost, startHost } from "../fakes/host-client.ts"
 import { openHostLab } from "../fakes/host-lab.ts"
 import { FAKE_MEASURED } from "../fakes/measured.ts"
 import { openFakeProvider } from "../fakes/provider.ts"
-import { beginCall, eventually, type Lab, messagesCall, openLab } from "./lab.ts"
+import { awaitReady, beginCall, eventually, type Lab, messagesCall, openLab } from "./lab.ts"
 
 const NO_RULES: Measured = { ...FAKE_MEASURED, ruleset: { nftables: [] }, changed: true }
 
@@ -188,27 +188,36 @@ describe("a packet filter that is changed while the machine runs", () => {
   })
 
   it("stays closed over a restart of the host service, and of the guest agent", async () => {
-    await using lab = await openLab()
-    lab.control.tell(NO_RULES)
-    await awaitState(lab, "refused")
-    await callHost(lab.files.home.hostSocket, "POST", "/machines/lab/detach")
-    await callHost(lab.files.home.hostSocket, "POST", "/machines/lab/attach")
-    lab.control.restart()
-    lab.control.dropConnections()
-    using guest = await openGuestEgress(lab.files.machine.egressSocket)
-    const answer = await guest.send(messagesCall())
-    expect(answer.headers["stereo-verdict"]).toBe("attestation/ruleset")
-    expect(await attestationOf(lab.files)).toMatchObject({ state: "refused" })
+    await using provider = await openFakeProvider()
+    using files = openHostLab({ upstream: provider.url })
+    await using agent = await openGuestControl(files.machine)
+    for (const round of ["changed", "service restarted", "agent restarted"]) {
+      await using _host = await startHost(files)
+      if (round === "changed") {
+        await awaitReady(files)
+        agent.tell(NO_RULES)
+      }
+      if (round === "agent restarted") agent.restart()
+      await eventually(async () => ((await attestationOf(files)).state === "refused" ? true : null))
+      using guest = await openGuestEgress(files.machine.egressSocket)
+      const answer = await guest.send(messagesCall())
+      expect(answer.headers["stereo-verdict"], round).toBe("attestation/ruleset")
+    }
+    expect(provider.requests).toEqual([])
+    expect(await findingsOf(files)).toHaveLength(1)
   })
 })
 
 describe("a wire that is taken up anew", () => {
-  it("holds calls after a restart of the host service until the machine is measured, and then lets them pass", async () => {
-    await using lab = await openLab()
-    await callHost(lab.files.home.hostSocket, "POST", "/machines/lab/detach")
-    await callHost(lab.files.home.hostSocket, "POST", "/machines/lab/attach")
-    using guest = await openGuestEgress(lab.files.machine.egressSocket)
-    expect((await guest.send(messagesCall())).status).toBe(200)
+  it("after a restart of the host service holds calls until the machine is measured, and lets them pass", async () => {
+    await using provider = await openFakeProvider()
+    using files = openHostLab({ upstream: provider.url })
+    await using _agent = await openGuestControl(files.machine)
+    for (let start = 0; start < 2; start += 1) {
+      await using _host = await startHost(files)
+      using guest = await openGuestEgress(files.machine.egressSocket)
+      expect((await guest.send(messagesCall())).status).toBe(200)
+    }
   })
 
   it("by a guest agent that has restarted is measured anew before anything passes", async () => {
