@@ -96,6 +96,7 @@ class MeasuredState {
 
   #lost(reason: string): void {
     this.#watch = null
+    this.#measuredAtMs = Number.NEGATIVE_INFINITY
     this.#log(reason)
     this.#tell({ kind: "unwatched", reason })
     void sleep(RETRY_MS).then(() => this.#rewatch())
