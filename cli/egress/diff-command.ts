@@ -3,7 +3,7 @@
 import { type Command, Option } from "commander"
 import { Fault } from "../../contract/fault.ts"
 import { compareEgress, DIFF_FORMATS, type DiffFormat, renderDiff } from "../../review/compare-egress.ts"
-import type { WallProof } from "../../review/verify-wall.ts"
+import { judgeWall } from "../../review/judge-wall.ts"
 import type { CliContext } from "../context.ts"
 import { resolveTarget } from "./resolve-target.ts"
 
@@ -48,10 +48,8 @@ async function diff(context: CliContext, pair: Pair, options: DiffOptions): Prom
   const before = await resolveTarget(context, pair.before)
   const after = await resolveTarget(context, pair.after)
   const today = new Date(context.now()).toISOString().slice(0, 10)
-  const { proveWall } = await import("../../review/verify-wall.ts")
-  const prove = (listing: string) => describeProof(proveWall(JSON.parse(listing)))
   const found = await context.progress.step("Comparing", async () =>
-    compareEgress({ before, after, today, prove }),
+    compareEgress({ before, after, today, prove: judgeWall }),
   )
   // before anything is printed, whose reader may leave
   if (found.opens) context.exitWith(2)
@@ -62,12 +60,4 @@ async function diff(context: CliContext, pair: Pair, options: DiffOptions): Prom
   throw new Fault(broken.policy.rule, `${broken.target} lets nothing out: ${broken.policy.reason}`, {
     hint: "nothing opens; correct what is named before this is relied on",
   })
-}
-
-function describeProof({ verdict, breaches, notProven }: WallProof) {
-  const lines = [
-    ...breaches.map(({ claim, packet }) => `${claim}: ${packet}`),
-    ...notProven.map(({ where, what }) => `not proven: ${where}: ${what}`),
-  ]
-  return { proven: verdict === "proven", lines }
 }

@@ -182,7 +182,8 @@ describe("stereo egress denied", () => {
     await used.guest.send(read)
     // a checkout of the test's own: the sources by reference, the policies its own
     const checkout = mkdtempSync(join(tmpdir(), "stereo-checkout-"))
-    for (const name of ["cli", "contract", "host-proxy", "machine", "node_modules", "package.json"]) {
+    const parts = ["attack", "builder", "cli", "contract", "host-proxy", "machine", "review"]
+    for (const name of [...parts, "node_modules", "package.json"]) {
       symlinkSync(join(projectDir, name), join(checkout, name))
     }
     mkdirSync(join(checkout, "policies", "egress"), { recursive: true })
