@@ -6,6 +6,7 @@ import { Agent, buildConnector, type Dispatcher, errors } from "undici"
 import { reasonOf } from "../../contract/fault.ts"
 import type { HeaderList, Refusal } from "../exchange.ts"
 import { FloorError, isBelowFloor, lookupAboveFloor } from "./address-floor.ts"
+import { openWebSocket, type UpstreamWebSocket } from "./open-websocket.ts"
 import type { Route } from "./route.ts"
 
 export interface Timeouts {
@@ -29,6 +30,8 @@ export interface UpstreamAnswer {
 export interface Outbound extends AsyncDisposable {
   /** Sends a request and waits for the head of its answer. `body` is null when there is none. */
   send(route: Route, body: AsyncIterable<Buffer> | null, signal: AbortSignal): Promise<UpstreamAnswer>
+  /** Makes a WebSocket handshake of the host's own. */
+  openWebSocket(route: Route, signal: AbortSignal): Promise<UpstreamWebSocket>
 }
 
 export function openOutbound(timeouts: Timeouts): Outbound {
@@ -52,6 +55,7 @@ export function openOutbound(timeouts: Timeouts): Outbound {
       // with `responseHeaders: "raw"` undici gives names and values in turn, which its type does not say
       return { status: answer.statusCode, headers: pairHeaders(answer.headers as unknown), body: answer.body }
     },
+    openWebSocket: (route, signal) => openWebSocket(route.named ? named : guarded, route, signal),
     async [Symbol.asyncDispose]() {
       await Promise.all([guarded.destroy(), named.destroy()])
     },
