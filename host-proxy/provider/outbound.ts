@@ -53,7 +53,13 @@ export function openOutbound(timeouts: Timeouts): Outbound {
       // whoever reads the body hears of its failure; a body that is dropped unread must not end the process
       answer.body.on("error", () => undefined)
       // with `responseHeaders: "raw"` undici gives names and values in turn, which its type does not say
-      return { status: answer.statusCode, headers: pairHeaders(answer.headers as unknown), body: answer.body }
+      const headers = pairHeaders(answer.headers as unknown)
+      const coding = headers.filter(([name]) => name === "transfer-encoding").map(([, value]) => value)
+      if (coding.length > 0 && coding.join().toLowerCase() !== "chunked") {
+        answer.body.destroy()
+        throw new Error("the upstream's Transfer-Encoding is not chunked, so its body cannot be told")
+      }
+      return { status: answer.statusCode, headers, body: answer.body }
     },
     openWebSocket: (route, signal) => openWebSocket(route.named ? named : guarded, route, signal),
     async [Symbol.asyncDispose]() {
