@@ -9,6 +9,7 @@ import { addDraftCommand } from "./egress/draft-command.ts"
 import { addLiveCommands } from "./egress/live-commands.ts"
 import { addReloadCommand } from "./egress/reload-command.ts"
 import { addShowCommand } from "./egress/show-command.ts"
+import { addVerifyCommand } from "./egress/verify-command.ts"
 
 const HELP = `
 Examples:
@@ -26,6 +27,7 @@ export function addEgressCommands(program: Command, context: CliContext): void {
     .addHelpText("after", HELP)
   addShowCommand(egress, context)
   addDiffCommand(egress, context)
+  addVerifyCommand(egress, context)
   addReloadCommand(egress, context)
   addLiveCommands(egress, context)
   addDeniedCommand(egress, context)

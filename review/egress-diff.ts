@@ -5,7 +5,7 @@ import type { PolicyDiff } from "./policy-diff.ts"
 import type { WallDiff } from "./wall-diff.ts"
 
 /** What the prover says of the second's packet filter; `lines` in words. */
-export interface WallProof {
+export interface WallVerdict {
   readonly proven: boolean
   readonly lines: readonly string[]
 }
@@ -18,7 +18,7 @@ export interface EgressDiff {
   readonly policy: PolicyDiff
   readonly wall: WallDiff
   /** Null: nobody was asked, since the walls are the same or the second is not known. */
-  readonly proof: WallProof | null
+  readonly proof: WallVerdict | null
   /** Whether a person must look: something leaves that did not, or may. */
   readonly opens: boolean
 }

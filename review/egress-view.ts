@@ -11,6 +11,8 @@ export interface EgressView {
   /** What a reader must know besides. */
   readonly notes: readonly string[]
   readonly policy: EgressPolicy
+  /** Ids of denials that end by themselves; a grant that does has its last day in `expires`. */
+  readonly endingDenials: readonly string[]
   readonly wall: InnerWall
 }
 

@@ -3,6 +3,7 @@
 import { type Command, Option } from "commander"
 import { Fault } from "../../contract/fault.ts"
 import { compareEgress, DIFF_FORMATS, type DiffFormat, renderDiff } from "../../review/compare-egress.ts"
+import { judgeWall } from "../../review/judge-wall.ts"
 import type { CliContext } from "../context.ts"
 import { resolveTarget } from "./resolve-target.ts"
 
@@ -48,7 +49,7 @@ async function diff(context: CliContext, pair: Pair, options: DiffOptions): Prom
   const after = await resolveTarget(context, pair.after)
   const today = new Date(context.now()).toISOString().slice(0, 10)
   const found = await context.progress.step("Comparing", async () =>
-    compareEgress({ before, after, today, prove: () => ({ proven: false, lines: [] }) }),
+    compareEgress({ before, after, today, prove: judgeWall }),
   )
   // before anything is printed, whose reader may leave
   if (found.opens) context.exitWith(2)

@@ -14,5 +14,5 @@ export async function viewImage(
   kind: EgressView["kind"],
   { sets, setsDir, ...parts }: ImageParts,
 ): Promise<EgressView> {
-  return { ...parts, target, kind, policy: await readEgressSets(setsDir, sets) }
+  return { ...parts, target, kind, endingDenials: [], policy: await readEgressSets(setsDir, sets) }
 }

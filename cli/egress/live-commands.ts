@@ -111,7 +111,7 @@ async function revoke(
   using machine = await openServedMachine(context, name)
   const wish = { id, why: options.why ?? null, claimedUser: machine.claimedUser }
   const change = await machine.host.revokeEgress(name, wish, context.signal)
-  print(context, options, change, "it counts no more\n")
+  print(context, options, change, `${id} counts no more\n`)
 }
 
 function wishOf(host: string, options: RuleOptions, claimedUser: string | null) {

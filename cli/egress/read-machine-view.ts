@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { canonicalRuleset } from "../../contract/canonical-ruleset.ts"
+import { describeLiveRule } from "../../contract/describe-live-rule.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { EgressReport } from "../../contract/host-egress-api.ts"
 import type { MachineRecord } from "../../contract/machine-record.ts"
@@ -29,14 +30,29 @@ export async function readMachineView(
   }
   const report = await context.progress.step(`What is in force for ${name}`, () => ask(host, name, context))
   return {
-    ...{ target, kind: "machine", notes: report.mode === "ask" ? [ASKING] : [] },
+    ...{ target, kind: "machine", ...describeLive(report) },
     readFrom: `the host service, which has it in force for the running machine ${name} since ${report.reloadedAt}`,
-    policy: report.policy,
     wall: await readLoadedWall(host, record, context),
   }
 }
 
 const ASKING = "it asks: what no rule allows waits for a person's answer, who may let one request out"
+
+/** What was made by hand ends by itself: its last day stands where a set's expiry does. */
+function describeLive(report: EgressReport): Pick<EgressView, "notes" | "policy" | "endingDenials"> {
+  const { policy, liveRules } = report
+  const made = liveRules.map((rule) => `made by hand: ${describeLiveRule(rule)}`)
+  const notes = report.mode === "ask" ? [ASKING, ...made] : made
+  const ending = liveRules.flatMap((rule) => (rule.kind === "deny" && rule.until ? [rule.denial.id] : []))
+  if (policy.kind === "broken") return { notes, policy, endingDenials: ending }
+  const lastDays = new Map(
+    liveRules.flatMap((rule) =>
+      rule.kind === "allow" && rule.until ? [[rule.grant.id, rule.until.slice(0, 10)] as const] : [],
+    ),
+  )
+  const grants = policy.grants.map((one) => ({ ...one, expires: lastDays.get(one.id) ?? one.expires }))
+  return { notes, policy: { ...policy, grants }, endingDenials: ending }
+}
 
 async function ask(host: HostClient, name: string, context: CliContext): Promise<EgressReport> {
   return host.egress(name, AbortSignal.any([context.signal, AbortSignal.timeout(GUEST_DEADLINE_MS)]))
@@ -49,7 +65,12 @@ async function readStopped(
   why: string,
 ): Promise<EgressView> {
   return {
-    ...{ target, kind: "machine", notes: [`${why}; this is what a start would put in force`] },
+    ...{
+      target,
+      kind: "machine",
+      endingDenials: [],
+      notes: [`${why}; this is what a start would put in force`],
+    },
     readFrom: `the record of the machine ${record.name} and policies/egress`,
     policy: await readEgressSets(join(context.projectDir, "policies", "egress"), record.egressSets),
     wall: await readImageWall(record),

@@ -2,13 +2,14 @@
 
 import type { EgressPolicy } from "../../contract/egress-grant.ts"
 import type { PolicyDiff } from "../policy-diff.ts"
-import { findOpenings } from "./find-openings.ts"
+import { type DivisionCache, findOpenings } from "./find-openings.ts"
 import { listChanges } from "./list-changes.ts"
 
 /** `today` is the day in UTC, YYYY-MM-DD. */
 export function comparePolicies(before: EgressPolicy, after: EgressPolicy, today: string): PolicyDiff {
-  const opens = findOpenings(before, after, today)
-  const closes = findOpenings(after, before, today)
+  const divided: DivisionCache = new Map()
+  const opens = findOpenings(before, after, today, divided)
+  const closes = findOpenings(after, before, today, divided)
   return {
     opens,
     closes: closes.filter(({ cause }) => cause !== "later"),

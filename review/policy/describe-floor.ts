@@ -15,6 +15,7 @@ export function describeFloor(): readonly string[] {
     `IPv6: everything outside ${describeRange(GLOBAL_IPV6)}; inside it: ${CLOSED_IPV6_INSIDE.map(describeRange).join("; ")}`,
     "An IPv6 address that holds an IPv4 address as its interface (ISATAP) is closed as well, under whatever prefix.",
     "An address in place of a name is refused in every spelling, and so is a name of which one answer lies in these.",
+    "Only the host's operator can lead a host elsewhere: an upstream in host.toml goes where it says, with its why.",
     "What no rule names is refused. Redirects are not followed: each hop is a request of its own.",
   ]
 }

@@ -12,9 +12,13 @@ import { GIT_WRITE_WORD, listRequestClasses, type RequestClass, rulesOf } from "
 import { findSharedBudgets } from "./share-budgets.ts"
 
 /** What `after` allows more than `before`, from `today` (UTC, YYYY-MM-DD) on. Empty: nothing, whatever is asked. */
-export function findOpenings(before: EgressPolicy, after: EgressPolicy, today: string): readonly Opening[] {
+export function findOpenings(
+  before: EgressPolicy,
+  after: EgressPolicy,
+  today: string,
+  divided: DivisionCache = new Map(),
+): readonly Opening[] {
   const days = listDays([before, after], today)
-  const divided = new Map<string, DividedPaths>()
   const found = listRequestClasses(before, after).flatMap((asked) => {
     const pair = { before: fitGrants(before, asked), after: fitGrants(after, asked) }
     const closed = pair.after.grants.length === 0 || pair.after.denial !== null
@@ -27,6 +31,9 @@ export function findOpenings(before: EgressPolicy, after: EgressPolicy, today: s
     (left, right) => order.indexOf(left.grant) - order.indexOf(right.grant),
   )
 }
+
+/** Paths divided before, which both directions of a comparison need. */
+export type DivisionCache = Map<string, DividedPaths>
 
 /** Without a cause: the same requests were allowed as freely before. */
 type Compared = Omit<OpenRequests, "cause"> & { readonly cause: OpeningCause | null }
@@ -51,16 +58,37 @@ function compareClass(
   asked: RequestClass,
   pair: Pair,
   days: readonly string[],
-  divided: Map<string, DividedPaths>,
+  divided: DivisionCache,
 ): Compared[] {
+  if (isSame(pair)) return keepBudgets(asked, pair, days)
   const grants = [...pair.before.grants, ...pair.after.grants]
-  const patterns = [...new Set(grants.flatMap(({ paths }) => paths))]
+  const patterns = [...new Set(grants.flatMap(({ paths }) => paths))].sort()
   const words = pair.before.readOnly || pair.after.readOnly ? [GIT_WRITE_WORD] : []
   const key = JSON.stringify([patterns, words])
   const paths = divided.get(key) ?? dividePaths(patterns, words)
   divided.set(key, paths)
   const found = paths.parts.flatMap((part) => comparePart(part, patterns, { asked, pair, days }))
   return paths.complete ? found : [...found, ...undecided(asked, pair.after, days)]
+}
+
+/** The same grants in the same order answer alike, whatever their patterns are. */
+function isSame({ before, after }: Pair): boolean {
+  const answering = ({ grants, denial, readOnly }: FittingGrants) =>
+    JSON.stringify([
+      denial !== null,
+      readOnly,
+      grants.map(({ source: _source, why: _why, owner: _owner, ...effect }) => effect),
+    ])
+  return answering(before) === answering(after)
+}
+
+/** They open nothing here; elsewhere another rule may share out their budgets. */
+function keepBudgets(asked: RequestClass, { before, after }: Pair, days: readonly string[]): Compared[] {
+  return after.grants.flatMap((grant, index) => {
+    const other = before.grants[index] ?? null
+    const same = { asked, day: days[0] ?? "", example: null, grant, other, paths: grant.paths, cause: null }
+    return grant.budgetBytes === null ? [] : [same]
+  })
 }
 
 interface Question {

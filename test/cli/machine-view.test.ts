@@ -5,6 +5,8 @@ import type { CliContext } from "../../cli/context.ts"
 import { resolveTarget } from "../../cli/egress/resolve-target.ts"
 import { terminalProgress } from "../../cli/progress.ts"
 import type { Home } from "../../contract/home.ts"
+import { openHostClient } from "../../machine/host-client.ts"
+import { showEgress } from "../../review/show-egress.ts"
 import { openLab } from "../host-proxy/lab.ts"
 import { projectDir } from "../rules/sources.ts"
 
@@ -37,6 +39,22 @@ describe("a machine as a target", () => {
     expect(view.readFrom).toMatch(
       /^the host service, which has it in force for the running machine lab since /,
     )
+  })
+
+  it("shows what was made by hand, with its last day", async () => {
+    await using lab = await openLab({ files: { egressSets: [] } })
+    using host = openHostClient(lab.files.home.hostSocket)
+    const signal = AbortSignal.timeout(60_000)
+    const wish = { host: "files.example.com", why: "the agent needs a file in this test", forSeconds: 3600 }
+    const { rule } = await host.changeEgress("lab", "allow", wish, signal)
+    await host.changeEgress("lab", "deny", { ...wish, host: "other.example.com" }, signal)
+    const view = await resolveTarget(context(lab.files.home), "lab")
+    const expires = rule.until?.slice(0, 10)
+    expect(view).toMatchObject({ policy: { grants: [{ id: "live/1", expires }] }, endingDenials: ["live/2"] })
+    expect(view.notes.join("\n")).toMatch(/made by hand: opens .*files\.example\.com.*until/)
+    expect(JSON.parse(showEgress(view, "sarif", expires ?? "")).runs[0].results[0].locations).toEqual([
+      { logicalLocations: [{ fullyQualifiedName: "live/1" }] },
+    ])
   })
 
   it("says why the kernel's rules could not be had", async () => {

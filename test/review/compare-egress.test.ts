@@ -30,6 +30,18 @@ describe("egress diff", () => {
     expect(renderDiff(diff, "text")).toContain("nothing opens")
   })
 
+  it("counts a denial that ends by itself as none, but for the very same one", () => {
+    if (before.policy.kind !== "rules") throw new TypeError("the fixture has rules")
+    const source = { file: "live", line: 0 }
+    const denial = { id: "live/1", source, host: "api.example.com", why: "an incident", owner: "somebody" }
+    const denied: EgressView = { ...before, policy: { ...before.policy, denials: [denial] } }
+    const ending: EgressView = { ...denied, endingDenials: ["live/1"] }
+    expect(compare(denied, denied).opens).toBe(false)
+    expect(compare(ending, ending).opens).toBe(false)
+    expect(compare(before, ending).opens).toBe(false)
+    expect(compare(denied, ending).policy.opens).toMatchObject([{ cause: "denial" }])
+  })
+
   it("opens nothing towards a broken policy, and everything away from it", () => {
     expect(compare({ ...before, wall: broken.wall }, broken).policy).toMatchObject({ opens: [] })
     expect(compare(broken, { ...before, wall: broken.wall }).policy.opens).toHaveLength(4)

@@ -64,7 +64,7 @@ why = "events that the agent waits for"
 
 export function viewOf(target: string, texts: readonly EgressSetText[], wall: string): EgressView {
   return {
-    ...{ target, kind: "definition", notes: [] },
+    ...{ target, kind: "definition", notes: [], endingDenials: [] },
     readFrom: `the definition images/${target}/image.toml`,
     policy: readEgressPolicy(texts),
     wall: { kind: "ruleset", from: "images/templates/nftables.njk", text: wall, canonical: null },

@@ -111,3 +111,17 @@ export const arbitraryRequest: fc.Arbitrary<EgressRequest> = fc.record({
   query: fc.constantFrom(null, null, "", "a=1", ONLY, "a=1234567", "service=git-%72eceive-pack"),
   websocket: fc.constantFrom(false, false, true),
 })
+
+/** Two that differ in a single thing of a single rule, as most changes do. */
+export const neighbouringPolicies: fc.Arbitrary<readonly [EgressPolicy, EgressPolicy]> = fc
+  .tuple(fc.array(arbitraryGrant, { minLength: 1, maxLength: 2 }), arbitraryGrant, fc.nat())
+  .map(([grants, other, pick]) => {
+    const keys = Object.keys(other) as (keyof EgressGrant)[] // Object.keys knows no keys of a type
+    const key = keys[pick % keys.length] ?? "host"
+    const [first, ...rest] = grants
+    const changed = first ? [{ ...first, [key]: other[key] }, ...rest] : rest
+    const rules = (all: readonly EgressGrant[]): EgressPolicy => {
+      return { kind: "rules", sets: ["a"], grants: all, denials: [] }
+    }
+    return [rules(grants), rules(changed)]
+  })

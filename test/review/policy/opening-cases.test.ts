@@ -91,6 +91,14 @@ describe("what opens", () => {
     expect(causes(policy([wide]), policy([git, wide]))).toEqual([])
   })
 
+  it("is a push by its path alone, where a git rule held its host read only", () => {
+    const wide: Change = { id: "egress/a#2", paths: ["/**"] }
+    const git: Change = { git: "transport", methods: ["POST"], paths: ["/a/git-upload-pack"] }
+    const [opening] = findOpenings(policy([git, wide]), policy([wide]), TODAY)
+    expect(opening).toMatchObject({ cause: "request", methods: ["GET"], paths: ["/**"] })
+    expect(opening?.example?.path.toLowerCase()).toContain("receive-pack")
+  })
+
   it("is a budget that several rules share out, each with the whole of it", () => {
     const one = policy([{ budgetBytes: 10, methods: ["GET", "POST"] }])
     const two = (bytes: number) =>
@@ -104,7 +112,8 @@ describe("what opens", () => {
 
   it("is all of a rule whose patterns are too many to tell", () => {
     const paths = [..."abcdefghijklmno"].map((letter) => `/*${letter}*`)
-    expect(causes(policy([{ paths }]), policy([{ paths }]))).toEqual(["undecided"])
+    expect(causes(policy([{ paths }]), policy([{ paths: paths.slice(1) }]))).toEqual(["undecided"])
+    expect(causes(policy([{ paths }]), policy([{ paths, why: "the same patterns" }]))).toEqual([])
   })
 })
 
