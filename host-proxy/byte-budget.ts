@@ -24,6 +24,8 @@ const MAX_ACCOUNTS = 10_000
 export class ByteBudget {
   readonly #limitBytes: number
   readonly #accounts = new Map<string, { readonly host: string; readonly rule: string; usedBytes: number }>()
+  /** By rule: a star must not give each name a budget of its own. */
+  readonly #rules = new Map<string, number>()
   #usedBytes = 0
 
   constructor(limitBytes: number) {
@@ -40,14 +42,15 @@ export class ByteBudget {
     this.#usedBytes += bytes
     const account = this.#accountOf(host, rule)
     account.usedBytes += bytes
+    this.#rules.set(rule, (this.#rules.get(rule) ?? 0) + bytes)
   }
 
   /** Counts bytes that are about to leave, or says why they may not. */
   charge(bytes: number, spender: Spender): Refusal | null {
-    const used = this.#accountOf(spender.host, spender.rule).usedBytes
+    const used = this.#rules.get(spender.rule) ?? 0
     const limit = spender.grant?.budgetBytes ?? null
     if (limit !== null && used + bytes > limit) {
-      const reason = `this machine has sent ${mib(used)} of the ${mib(limit)} MiB that ${spender.rule} lets it send to ${spender.host} in one run`
+      const reason = `this machine has sent ${mib(used)} of the ${mib(limit)} MiB that ${spender.rule} lets it send in one run`
       return over(reason, "raise the rule's budget_mib, or start the machine again")
     }
     if (this.#usedBytes + bytes > this.#limitBytes) {
