@@ -11,7 +11,9 @@ const LOOP = `
 import http from "node:http"
 const ask = () => new Promise((resolve) => {
   const request = http.get({ host: "127.0.0.1", port: 3128, path: "http://evil.example/" }, (answer) => {
-    answer.resume().on("end", () => resolve(answer.headers["stereo-verdict"]))
+    let body = ""
+    answer.on("data", (chunk) => (body += chunk))
+    answer.on("end", () => resolve(JSON.parse(body).error.rule))
   })
   request.on("error", () => resolve("error"))
 })
