@@ -32,7 +32,7 @@ describe("the model of the kernel, beside the kernel", () => {
     const sample = fc.sample(
       fc.tuple(arbitraryRuleset, fc.array(attempt, { minLength: 24, maxLength: 24 })),
       {
-        numRuns: 45,
+        numRuns: 30,
         seed: SEED,
       },
     )
