@@ -56,6 +56,8 @@ export class MachineEgress implements Disposable {
   #reloadedAtMs = 0
   /** When the next live rule ends. */
   #dueMs = Number.POSITIVE_INFINITY
+  /** For when the timer is set. */
+  #wakeMs = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #ended = false
   #queue: Promise<unknown> = Promise.resolve()
@@ -204,8 +206,11 @@ export class MachineEgress implements Disposable {
     clearTimeout(this.#timer)
     if (this.#ended) return
     const nextDayMs = nowMs - (nowMs % DAY_MS) + DAY_MS
-    const waitMs = Math.min(this.#dueMs, nextDayMs) - nowMs
+    // whoever comes between a moment and its timer must not put off what the timer would have done
+    const isLate = nowMs >= this.#wakeMs
+    if (!isLate) this.#wakeMs = Math.min(this.#dueMs, nextDayMs)
     const onTime = () => {
+      if (this.#options.now() >= this.#wakeMs) this.#wakeMs = Number.POSITIVE_INFINITY
       this.policy()
       this.cutRefused()
       this.#inTurn(() => this.#endRules()).catch((thrown) =>
@@ -213,7 +218,7 @@ export class MachineEgress implements Disposable {
       )
       this.#arm(this.#options.now())
     }
-    this.#timer = setTimeout(onTime, Math.min(Math.max(waitMs, 1), MAX_TIMER_MS))
+    this.#timer = setTimeout(onTime, Math.min(Math.max(this.#wakeMs - nowMs, 1), MAX_TIMER_MS))
     this.#timer.unref()
   }
 
