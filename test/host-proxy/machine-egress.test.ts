@@ -20,12 +20,12 @@ async function openEgress() {
   const dir = mkdtempSync(join(tmpdir(), "stereo-egress-"))
   const calls = new CallsInFlight()
   const entries: AuditEntry[] = []
-  const state = { nowMs: Date.parse("2026-06-01T12:00:00Z"), full: false, onAudit: () => {} }
+  const state = { nowMs: Date.parse("2026-06-01T12:00:00Z"), full: false, onAudit: (): unknown => undefined }
   writeFileSync(join(dir, "few.toml"), SET)
   const egress = await openMachineEgress({
     ...{ setsDir: dir, sets: ["few"], liveRules: join(dir, "live-egress.json"), runId: "run", calls },
     now: () => state.nowMs,
-    log: () => {},
+    log: () => undefined,
     async audit(entry) {
       if (state.full) throw new Error("the disk is full")
       state.onAudit()
@@ -64,5 +64,43 @@ describe("a rule whose time is over", () => {
     await eventually(() => (cuts.length > 0 ? true : null))
     expect(cuts[0]).toContain("egress/no-rule")
     await eventually(() => (entries.some(({ action }) => action === "expired") ? true : null))
+  })
+})
+
+describe("sets that are read anew", () => {
+  it("open nothing of which there is no record", async () => {
+    using machine = await openEgress()
+    const { egress, entries, state } = machine
+    machine.writeSet(SET + RULE)
+    state.full = true
+    await expect(egress.reload(null)).rejects.toThrow("the disk is full")
+    expect(egress.refuses({ request: REQUEST, rule: "egress/few#1" })).toMatchObject({
+      rule: "egress/no-rule",
+    })
+    state.full = false
+    // what the record tells of does not count before it is on the disk
+    state.onAudit = () => expect(egress.refuses({ request: REQUEST, rule: "egress/few#1" })).not.toBe(null)
+    await egress.reload("alice")
+    expect(egress.refuses({ request: REQUEST, rule: "egress/few#1" })).toBe(null)
+    expect(entries).toMatchObject([
+      { action: "reload", claimed_user: "alice", detail: "read; 1 grants opened, 0 closed, 0 calls ended" },
+    ])
+  })
+
+  it("close what they close although it cannot be recorded", async () => {
+    using machine = await openEgress()
+    const { egress, calls, state } = machine
+    machine.writeSet(SET + RULE)
+    await egress.reload(null)
+    const cuts: string[] = []
+    calls.add({ request: REQUEST, rule: "egress/few#1", cut: (reason) => cuts.push(reason) })
+    machine.writeSet(SET + RULE.replace(HOST, "other.example.com"))
+    state.full = true
+    await expect(egress.reload(null)).rejects.toThrow("the disk is full")
+    expect(cuts).toHaveLength(1)
+    const other = { ...REQUEST, host: "other.example.com" }
+    for (const request of [REQUEST, other]) {
+      expect(egress.refuses({ request, rule: "egress/few#1" })).not.toBe(null)
+    }
   })
 })
