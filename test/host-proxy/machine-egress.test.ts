@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
+import type { EgressRequest } from "../../contract/verdict.ts"
 import type { AuditEntry } from "../../host-proxy/audit-entry.ts"
 import { CallsInFlight } from "../../host-proxy/calls-in-flight.ts"
 import { type MachineEgress, openMachineEgress } from "../../host-proxy/machine-egress.ts"
@@ -9,9 +10,10 @@ import { draftLiveRule } from "../../host-proxy/make-live-rule.ts"
 import { eventually } from "./lab.ts"
 
 const HOST = "files.example.com"
-const REQUEST = {
-  ...{ scheme: "https", host: HOST, port: 443, method: "GET", path: "/data", query: null, websocket: false },
-} as const
+const REQUEST: EgressRequest = {
+  scheme: "https",
+  ...{ host: HOST, port: 443, method: "GET", path: "/data", query: null, websocket: false },
+}
 const SET = `name = "few"\nwhy = "a set for this test"\nowner = "the tests"\n`
 const RULE = `[[allow]]\nhost = "${HOST}"\nmethods = ["GET"]\npaths = ["/**"]\nwhy = "for this test only"\n`
 
