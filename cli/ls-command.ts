@@ -1,6 +1,7 @@
 /** `stereo ls`: the machines, with what is really alive. */
 
 import type { Command } from "commander"
+import { jsonText } from "../contract/json-text.ts"
 import { isAlive } from "../machine/process-ref.ts"
 import type { MachineFolder } from "../machine/record-store.ts"
 import type { CliContext } from "./context.ts"
@@ -34,7 +35,7 @@ export function addLsCommand(program: Command, context: CliContext): void {
       const { sweepMachines } = await import("../machine/sweep.ts")
       await sweepMachines(context.home, context.now())
       const rows = (await listMachines(context.home)).map(describe)
-      context.print(options.json ? `${JSON.stringify(rows, null, 2)}\n` : render(rows, context.now()))
+      context.print(options.json ? jsonText(rows) : render(rows, context.now()))
     })
 }
 
