@@ -1,6 +1,7 @@
 /** `stereo audit`: who changed what may leave which machine, when, and why. */
 
 import type { Command } from "commander"
+import { jsonText } from "../contract/json-text.ts"
 import type { AuditRow } from "../host-proxy/archive/schema.ts"
 import type { CliContext } from "./context.ts"
 import { printTable } from "./print-table.ts"
@@ -29,7 +30,7 @@ async function printAudit(context: CliContext, options: { machine?: string; json
   await using reader = openReader(context.home.archive)
   const { machine } = options
   const rows = (await reader?.audit(machine === undefined ? undefined : { machine })) ?? []
-  if (options.json) return context.print(`${JSON.stringify(rows.map(describe), null, 2)}\n`)
+  if (options.json) return context.print(jsonText(rows.map(describe)))
   if (rows.length === 0) return context.print("nothing was changed by hand\n")
   const table = rows.map((row) => [
     new Date(row.at_ms).toISOString().slice(0, 19).replace("T", " "),

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander"
 import type { BuildReport } from "../builder/build.ts"
+import { jsonText } from "../contract/json-text.ts"
 import type { CliContext } from "./context.ts"
 
 export function addBuildCommand(program: Command, context: CliContext): void {
@@ -17,7 +18,7 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       const fresh = options.fresh === true
       const { buildImage } = await import("../builder/build.ts")
       const report = await buildImage(projectDir, image, { home, progress, signal, now, fresh })
-      context.print(options.json ? `${JSON.stringify(toJson(report), null, 2)}\n` : describe(report))
+      context.print(options.json ? jsonText(toJson(report)) : describe(report))
     })
 }
 

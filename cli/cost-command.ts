@@ -1,6 +1,7 @@
 /** `stereo cost`: what the recorded calls cost, exactly. */
 
 import { type Command, InvalidArgumentError } from "commander"
+import { jsonText } from "../contract/json-text.ts"
 import { formatUsd } from "../host-proxy/cost/format-usd.ts"
 import { COST_KEYS, type CostGroup, type CostKey, groupCosts } from "../host-proxy/group-costs.ts"
 import type { CliContext } from "./context.ts"
@@ -30,7 +31,7 @@ async function printCost(context: CliContext, options: CostOptions): Promise<voi
   const total = groupCosts(ledger, [])[0] ?? null
   if (options.json) {
     const body = { total: total && describeGroup(total), groups: groups.map(describeGroup) }
-    return context.print(`${JSON.stringify(body, null, 2)}\n`)
+    return context.print(jsonText(body))
   }
   if (!total) return context.print("nothing has been called, so nothing was paid\n")
   const titles = options.by.map((key) => key.toUpperCase())

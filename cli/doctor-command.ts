@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { styleText } from "node:util"
 import type { Command } from "commander"
 import { Fault } from "../contract/fault.ts"
+import { jsonText } from "../contract/json-text.ts"
 import type { Finding } from "../machine/doctor/finding.ts"
 import type { CliContext } from "./context.ts"
 import { findHost } from "./ensure-host.ts"
@@ -36,7 +37,7 @@ async function doctor(context: CliContext, options: DoctorOptions): Promise<void
     await checkCredentials(context),
     await checkHost(context),
   ]
-  context.print(options.json ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(describe).join(""))
+  context.print(options.json ? jsonText(findings) : findings.map(describe).join(""))
   if (findings.some(({ status }) => status === "fail")) context.exitWith(1)
 }
 

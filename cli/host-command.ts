@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import type { Command } from "commander"
 import { Fault, reasonOf } from "../contract/fault.ts"
+import { jsonText } from "../contract/json-text.ts"
 import type { Log } from "../host-proxy/exchange.ts"
 import type { Host } from "../host-proxy/open-host.ts"
 import type { CliContext } from "./context.ts"
@@ -51,7 +52,7 @@ async function showStatus(context: CliContext, asJson: boolean): Promise<void> {
   const health = await client.health(context.signal)
   const served = health.machines.length === 0 ? "no machine" : health.machines.join(", ")
   const text = `process ${health.pid}, version ${health.version}, since ${health.startedAt}, serves ${served}`
-  context.print(asJson ? `${JSON.stringify(health, null, 2)}\n` : `${text}\n`)
+  context.print(asJson ? jsonText(health) : `${text}\n`)
 }
 
 async function runHost(context: CliContext): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander"
 import type { StoredImage } from "../builder/image-store.ts"
+import { jsonText } from "../contract/json-text.ts"
 import type { CliContext } from "./context.ts"
 import { printTable } from "./print-table.ts"
 
@@ -18,7 +19,7 @@ export function addImagesCommand(program: Command, context: CliContext): void {
     .action(async (options: { json?: boolean }) => {
       const { listImages } = await import("../builder/image-store.ts")
       const stored = await listImages(context.home)
-      context.print(options.json ? `${JSON.stringify(stored.map(toRow), null, 2)}\n` : renderList(stored))
+      context.print(options.json ? jsonText(stored.map(toRow)) : renderList(stored))
     })
   images
     .command("show")
@@ -30,7 +31,7 @@ export function addImagesCommand(program: Command, context: CliContext): void {
       const { readImage } = await import("../builder/image-store.ts")
       const image = await readImage(context.home, reference)
       const document = { ...toRow(image), dir: image.dir, manifest: image.manifest }
-      context.print(options.json ? `${JSON.stringify(document, null, 2)}\n` : renderImage(image))
+      context.print(options.json ? jsonText(document) : renderImage(image))
     })
 }
 

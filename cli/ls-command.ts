@@ -2,6 +2,7 @@
 
 import type { Command } from "commander"
 import { reasonOf } from "../contract/fault.ts"
+import { jsonText } from "../contract/json-text.ts"
 import type { AttestationState } from "../contract/measurement.ts"
 import { isAlive } from "../machine/process-ref.ts"
 import type { MachineFolder } from "../machine/record-store.ts"
@@ -52,7 +53,7 @@ export function addLsCommand(program: Command, context: CliContext): void {
       const machines = await listMachines(context.home)
       const attestations = await readAttestations(context, machines)
       const rows = machines.map((machine) => describe(machine, attestations.get(machine.name) ?? null))
-      context.print(options.json ? `${JSON.stringify(rows, null, 2)}\n` : render(rows, context.now()))
+      context.print(options.json ? jsonText(rows) : render(rows, context.now()))
     })
 }
 

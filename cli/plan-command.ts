@@ -3,6 +3,7 @@
 import type { Command } from "commander"
 import type { Plan, PlannedEntry } from "../builder/plan.ts"
 import type { ResolvedPlan } from "../builder/resolve-plan.ts"
+import { jsonText } from "../contract/json-text.ts"
 import type { CliContext } from "./context.ts"
 
 export function addPlanCommand(program: Command, context: CliContext): void {
@@ -16,7 +17,7 @@ export function addPlanCommand(program: Command, context: CliContext): void {
       const { resolvePlan } = await import("../builder/resolve-plan.ts")
       const resolved = await resolvePlan(context.projectDir, image)
       const document = { sha256: resolved.sha256, ...resolved.plan }
-      context.print(options.json ? `${JSON.stringify(document, null, 2)}\n` : describe(resolved))
+      context.print(options.json ? jsonText(document) : describe(resolved))
     })
 }
 

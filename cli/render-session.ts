@@ -1,5 +1,6 @@
 /** Renders one session for people and for programs. */
 
+import { jsonText } from "../contract/json-text.ts"
 import type { ExchangeRow, FindingRow } from "../host-proxy/archive/schema.ts"
 import { formatUsd } from "../host-proxy/cost/format-usd.ts"
 import type { Buckets } from "../host-proxy/cost/normalise-usage.ts"
@@ -36,7 +37,7 @@ export function renderSessionJson({ summary, steps, findings }: WholeSession): s
     steps: steps.map(describeStep),
     findings: findings.map(({ kind, detail, exchange_id }) => ({ kind, detail, exchange: exchange_id })),
   }
-  return JSON.stringify(body, null, 2)
+  return jsonText(body)
 }
 
 export function renderSession({ summary, steps, findings }: WholeSession): string {

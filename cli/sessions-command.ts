@@ -4,6 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Command } from "commander"
 import { Fault } from "../contract/fault.ts"
+import { jsonText } from "../contract/json-text.ts"
 import { formatUsd } from "../host-proxy/cost/format-usd.ts"
 import type { SessionStep } from "../host-proxy/read-session-steps.ts"
 import type { SessionSummary } from "../host-proxy/read-sessions.ts"
@@ -46,7 +47,7 @@ async function listSessions(context: CliContext, json: boolean): Promise<void> {
   const { readSessions } = await import("../host-proxy/read-sessions.ts")
   await using records = await openRecords(context)
   const sessions = records ? await readSessions(records.reader, records.ledger) : []
-  if (json) return context.print(`${JSON.stringify(sessions.map(describeSession), null, 2)}\n`)
+  if (json) return context.print(jsonText(sessions.map(describeSession)))
   if (sessions.length === 0) return context.print("no sessions; `stereo run` and `stereo up` make some\n")
   const rows = sessions.map((one) => [
     printableLine(one.id, 80),
@@ -75,7 +76,7 @@ async function showSession(context: CliContext, id: string, options: ShowOptions
   )
   const whole = { summary: found, steps, findings }
   const others = sessions.filter((one) => one.runId === found.runId && one.id !== found.id)
-  context.print(options.json ? `${renderSessionJson(whole)}\n` : renderSession(whole) + renderOthers(others))
+  context.print(options.json ? renderSessionJson(whole) : renderSession(whole) + renderOthers(others))
   if (options.bytes !== undefined) await writeBytes(context, records, steps, options.bytes)
 }
 

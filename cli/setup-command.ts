@@ -4,6 +4,7 @@ import { access, constants } from "node:fs/promises"
 import { delimiter, join } from "node:path"
 import type { Command } from "commander"
 import { Fault } from "../contract/fault.ts"
+import { jsonText } from "../contract/json-text.ts"
 import type { CliContext } from "./context.ts"
 
 /** Programs that the builder and the launcher start on the host, by the Debian package that has them. */
@@ -25,9 +26,7 @@ export function addSetupCommand(program: Command, context: CliContext): void {
       const { home, progress, signal, now, projectDir } = context
       const { setup } = await import("../builder/setup.ts")
       const { toolsDir, stages } = await setup(projectDir, { home, progress, signal, now })
-      context.print(
-        options.json ? `${JSON.stringify({ dir: toolsDir, stages }, null, 2)}\n` : `${toolsDir}\n`,
-      )
+      context.print(options.json ? jsonText({ dir: toolsDir, stages }) : `${toolsDir}\n`)
     })
 }
 

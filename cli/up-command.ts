@@ -1,6 +1,7 @@
 /** `stereo up`: starts a machine and leaves it running. */
 
 import type { Command } from "commander"
+import { jsonText } from "../contract/json-text.ts"
 import type { LaunchedMachine } from "../machine/launch.ts"
 import type { CliContext } from "./context.ts"
 import { ensureHost } from "./ensure-host.ts"
@@ -49,7 +50,7 @@ async function up(context: CliContext, card: string | undefined, options: UpOpti
     ...(image === undefined ? {} : { image }),
     ...(card === undefined ? {} : { card }),
   })
-  context.print(json ? `${JSON.stringify(toJson(launched), null, 2)}\n` : `${launched.record.name}\n`)
+  context.print(json ? jsonText(toJson(launched)) : `${launched.record.name}\n`)
   process.stderr.write(describe(launched))
 }
 

@@ -86,7 +86,7 @@ const question = z.strictObject({
   host: z.string(),
   port: z.int(),
   method: z.string(),
-  /** With its query; bounded, as the guest wrote it. */
+  /** With its query, whole, as the guest wrote it. */
   path: z.string(),
   websocket: z.boolean(),
   /** What the guest says of the calling process; root in the guest can say anything. */

@@ -11,13 +11,14 @@ import type { Envelope } from "../contract/uplink.ts"
 import { openAllowance } from "./allowance.ts"
 import { appendAudit } from "./archive/audit.ts"
 import { appendEnvelopes, compareAccounts } from "./archive/envelopes.ts"
-import type { AskedCall } from "./ask/ask-desk.ts"
+import type { AskDesk, AskedCall, AskOutcome } from "./ask/ask-desk.ts"
 import { attestMachine } from "./attest-machine.ts"
 import type { Attestation } from "./attestation/attestation.ts"
 import type { BudgetState } from "./byte-budget.ts"
 import type { Gateway } from "./call.ts"
 import { type CallInFlight, CallsInFlight } from "./calls-in-flight.ts"
 import { controlEgress, type EgressControl } from "./egress-control.ts"
+import type { Log } from "./exchange.ts"
 import { carryCall } from "./gateway.ts"
 import { type ControlLink, openControlLink } from "./guest/control-link.ts"
 import { openEgressListener } from "./guest/egress-listener.ts"
@@ -25,13 +26,13 @@ import type { GuestStream } from "./guest/guest-stream.ts"
 import { openUplinkLink } from "./guest/uplink-link.ts"
 import { limitLog } from "./limit-log.ts"
 import { openMachineEgress } from "./machine-egress.ts"
-import { openPace } from "./pace.ts"
+import { openPace, type Pace } from "./pace.ts"
 import { readServiceUser } from "./read-service-user.ts"
 
 /** What a machine may have refused; at most 90 kB of the archive each. */
-const REFUSALS = { burst: 50, perSecond: 20 }
+const REFUSALS = { burst: 50, perSecond: 20, maxWaiting: 600 } // more than there are streams at one time
 /** What a machine may ask of a person. */
-const QUESTIONS = { burst: 40, perSecond: 2 }
+const QUESTIONS = { burst: 40, perSecond: 2, maxWaiting: 64 }
 /** What a guest may say of its exchanges: half a kilobyte each, as long as it is honest. */
 const ENVELOPE_BYTES = { burst: 8 * 1024 * 1024, perSecond: 128 * 1024 }
 
@@ -65,19 +66,14 @@ export async function attachMachine(
       return appendAudit(gateway.archive.database, row)
     },
   })
-  const refusals = openPace(REFUSALS, gateway.now, detached.signal)
+  const refusals = tellLost(openPace(REFUSALS, gateway.now, detached.signal), log)
   const allowance = await openAllowance(gateway, record, detached.signal)
   const attestation = await attestMachine(gateway, record, calls, log)
-  const questions = openPace(QUESTIONS, gateway.now, detached.signal)
   const known = {
     ...{ caller, placeholders, detached: detached.signal, refusals, calls, allowance },
     policy: () => rules.policy(),
     isAsking: () => rules.desk.isOpen,
-    ask: async (call: AskedCall, gone: AbortSignal) => {
-      if (!rules.desk.isOpen) return null
-      await questions(1)
-      return rules.desk.ask(call, AbortSignal.any([gone, detached.signal]))
-    },
+    ask: askPerson(rules.desk, openPace(QUESTIONS, gateway.now, detached.signal), detached.signal),
     refuses: (call: Pick<CallInFlight, "request" | "rule">) => rules.refuses(call),
     gate: () => attestation.gate(),
     settled: () => attestation.settled(),
@@ -123,6 +119,15 @@ export async function attachMachine(
   }
 }
 
+/** Null when nobody is there to be asked. */
+function askPerson(desk: AskDesk, pace: Pace, detached: AbortSignal) {
+  return async (call: AskedCall, gone: AbortSignal): Promise<AskOutcome | null> => {
+    if (!desk.isOpen) return null
+    if (!(await pace(1))) return { kind: "refused", reason: "too many requests wait to be asked about" }
+    return desk.ask(call, AbortSignal.any([gone, detached]))
+  }
+}
+
 /** `machine.json` as the launcher wrote it. Faults: `host/no-machine`, `host/bad-record`. */
 export async function readMachineRecord(home: MachineHome): Promise<MachineRecord> {
   let text: string
@@ -137,6 +142,15 @@ export async function readMachineRecord(home: MachineHome): Promise<MachineRecor
     return machineRecord.parse(JSON.parse(text))
   } catch (thrown) {
     throw new Fault("host/bad-record", `${home.record}: ${reasonOf(thrown)}`, { cause: thrown })
+  }
+}
+
+/** What is not recorded is at least counted by the log. */
+function tellLost(pace: Pace, log: Log): Pace {
+  return async (cost) => {
+    const isItsTurn = await pace(cost)
+    if (!isItsTurn) log("too many refusals wait: one is not recorded")
+    return isItsTurn
   }
 }
 

@@ -19,6 +19,10 @@ export class CallsInFlight {
     return () => void this.#calls.delete(call)
   }
 
+  count(test: (call: CallInFlight) => boolean): number {
+    return [...this.#calls].filter(test).length
+  }
+
   /** Cuts those for which `why` gives a reason, and says how many. */
   cutWhere(why: (call: CallInFlight) => string | null): number {
     const cut = [...this.#calls].flatMap((call) => {

@@ -22,7 +22,7 @@ export async function carryCall(
   const planned = await planCall(gateway, machine, guest)
   if ("tunnel" in planned) return guest.respond(200, [], { endStream: true })
   if ("refusal" in planned) {
-    await machine.refusals(1)
+    if (!(await machine.refusals(1))) return refuseUnrecorded(guest)
     const exchange = await beginOrRefuse(gateway, machine, guest, { id, startedAtMs })
     if (exchange) await gateway.settle(await refuseCall(gateway, guest, exchange, planned.refusal))
     return
@@ -46,6 +46,15 @@ export async function carryCall(
   } finally {
     leave()
   }
+}
+
+/** Each refusal is a row, and a guest that leaves before it is written must not leave ever more of them behind. */
+function refuseUnrecorded(guest: GuestStream): void {
+  const rule = "egress/flood"
+  const reason =
+    "too many refusals of this machine wait to be recorded, so that this request is not even read"
+  const hint = "ask for less at once, and try again"
+  guest.refuse(429, rule, renderRefusal({ status: 429, rule, reason, hint }, "none"))
 }
 
 async function beginOrRefuse(

@@ -56,6 +56,8 @@ export class MachineEgress implements Disposable {
   #reloadedAtMs = 0
   /** When the next live rule ends. */
   #dueMs = Number.POSITIVE_INFINITY
+  /** For when the timer is set. */
+  #wakeMs = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #ended = false
   #queue: Promise<unknown> = Promise.resolve()
@@ -73,8 +75,12 @@ export class MachineEgress implements Disposable {
   }
 
   /** What the policy of this moment says against a call that was let out; null: nothing. */
-  refuses({ request, rule }: Pick<CallInFlight, "request" | "rule">): Refusal | null {
-    const verdict = decideEgress(request, this.policy(), this.today())
+  refuses(call: Pick<CallInFlight, "request" | "rule">): Refusal | null {
+    return this.#refuses(call, this.policy())
+  }
+
+  #refuses({ request, rule }: Pick<CallInFlight, "request" | "rule">, policy: EgressPolicy): Refusal | null {
+    const verdict = decideEgress(request, policy, this.today())
     // what a person let out once stays out until a rule speaks of its host
     if (verdict.kind === "allow" || (rule === ONCE && isAskable(verdict))) return null
     return { status: 403, rule: verdict.rule, reason: verdict.reason, hint: verdict.hint }
@@ -108,24 +114,34 @@ export class MachineEgress implements Disposable {
   /** Reads the sets anew; one that is broken or gone closes the machine, calls under way included. */
   reload(claimedUser: string | null): Promise<ReloadReport> {
     return this.#inTurn(async () => {
-      const { setsDir, sets, now, audit, liveRules, runId } = this.#options
+      const { setsDir, sets, now, audit, liveRules, runId, calls } = this.#options
+      const base = await readEgressSets(setsDir, sets)
+      const again = this.#liveBroken === null ? null : await readLiveRules(liveRules, runId)
+      const [live, liveBroken] = again ? [again.rules, again.broken] : [this.#live, this.#liveBroken]
       const before = this.policy()
-      this.#base = await readEgressSets(setsDir, sets)
-      if (this.#liveBroken !== null) {
-        const again = await readLiveRules(liveRules, runId)
-        this.#live = again.rules
-        this.#liveBroken = again.broken
+      const after = composePolicy(closeBroken(base, liveBroken), live.all, now())
+      const opened = newGrants(before, after)
+      const closed = newGrants(after, before)
+      const ending = calls.count((call) => this.#refuses(call, after) !== null)
+      const outcome = after.kind === "broken" ? `${after.rule}: ${after.reason}` : "read"
+      const detail = `${outcome}; ${opened.length} grants opened, ${closed.length} closed, ${ending} calls ended`
+      try {
+        await audit(auditEntry("reload", null, { claimedUser, detail: detail.slice(0, 2000) }))
+      } catch (thrown) {
+        // without a record nothing opens, and what is to close closes all the same
+        this.#base = withoutNew(this.#base, base)
+        this.#refresh()
+        this.cutRefused()
+        throw thrown
       }
+      this.#base = base
+      this.#live = live
+      this.#liveBroken = liveBroken
       this.#reloadedAtMs = now()
       this.#refresh()
-      const policy = this.#policy
-      const opened = newGrants(before, policy)
-      const closed = newGrants(policy, before)
       const cutCalls = this.cutRefused()
-      const outcome = policy.kind === "broken" ? `${policy.rule}: ${policy.reason}` : "read"
-      const detail = `${outcome}; ${opened.length} grants opened, ${closed.length} closed, ${cutCalls} calls ended`
-      await audit(auditEntry("reload", null, { claimedUser, detail: detail.slice(0, 2000) }))
-      return { policy, opened, closed, cutCalls, reloadedAt: new Date(this.#reloadedAtMs).toISOString() }
+      const reloadedAt = new Date(this.#reloadedAtMs).toISOString()
+      return { policy: this.#policy, opened, closed, cutCalls, reloadedAt }
     })
   }
 
@@ -183,11 +199,7 @@ export class MachineEgress implements Disposable {
 
   #refresh(): void {
     const nowMs = this.#options.now()
-    const base: EgressPolicy =
-      this.#liveBroken === null
-        ? this.#base
-        : { kind: "broken", rule: "egress/live-rules-broken", reason: this.#liveBroken }
-    const policy = composePolicy(base, this.#live.all, nowMs)
+    const policy = composePolicy(closeBroken(this.#base, this.#liveBroken), this.#live.all, nowMs)
     if (policy.kind === "broken") this.#options.log(`${policy.rule}: ${policy.reason}; nothing may leave`)
     this.#policy = policy
     const ends = this.#live.all.flatMap(({ until }) => (until === null ? [] : [Date.parse(until)]))
@@ -204,8 +216,11 @@ export class MachineEgress implements Disposable {
     clearTimeout(this.#timer)
     if (this.#ended) return
     const nextDayMs = nowMs - (nowMs % DAY_MS) + DAY_MS
-    const waitMs = Math.min(this.#dueMs, nextDayMs) - nowMs
+    // whoever comes between a moment and its timer must not put off what the timer would have done
+    const isLate = nowMs >= this.#wakeMs
+    if (!isLate) this.#wakeMs = Math.min(this.#dueMs, nextDayMs)
     const onTime = () => {
+      if (this.#options.now() >= this.#wakeMs) this.#wakeMs = Number.POSITIVE_INFINITY
       this.policy()
       this.cutRefused()
       this.#inTurn(() => this.#endRules()).catch((thrown) =>
@@ -213,7 +228,7 @@ export class MachineEgress implements Disposable {
       )
       this.#arm(this.#options.now())
     }
-    this.#timer = setTimeout(onTime, Math.min(Math.max(waitMs, 1), MAX_TIMER_MS))
+    this.#timer = setTimeout(onTime, Math.min(Math.max(this.#wakeMs - nowMs, 1), MAX_TIMER_MS))
     this.#timer.unref()
   }
 
@@ -244,4 +259,16 @@ export class MachineEgress implements Disposable {
     this.#queue = result.catch(() => null) // whoever asked hears of it; the next in turn does not care
     return result
   }
+}
+
+/** `why`: what is wrong with the live rules, among which a denial may be; null: nothing. */
+function closeBroken(base: EgressPolicy, why: string | null): EgressPolicy {
+  return why === null ? base : { kind: "broken", rule: "egress/live-rules-broken", reason: why }
+}
+
+/** What of `after` was in `before` already. */
+function withoutNew(before: EgressPolicy, after: EgressPolicy): EgressPolicy {
+  if (before.kind === "broken" || after.kind === "broken") return before.kind === "broken" ? before : after
+  const fresh = new Set(newGrants(before, after))
+  return { ...after, grants: after.grants.filter((grant) => !fresh.has(grant)) }
 }

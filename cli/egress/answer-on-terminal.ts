@@ -11,6 +11,10 @@ export interface AnsweringTerminal {
 }
 
 const HOUR_SECONDS = 3600
+/** Faster than this nobody reads a question that took the place of another. */
+const READING_MS = 1000
+/** The longest path that is asked about, with its host and method. */
+const MAX_SHOWN = 2400
 
 /** Resolves when no more can be asked, or when the person leaves. */
 export async function answerOnTerminal(
@@ -37,6 +41,8 @@ class TerminalDesk {
   readonly #leaving = Promise.withResolvers<void>()
   /** The question on the screen, and what takes its prompt away. */
   #current: { readonly id: number; readonly gone: AbortController } | null = null
+  /** Until then an answer may have been meant for the question that was taken off the screen. */
+  #unsureUntilMs = 0
 
   constructor(terminal: AnsweringTerminal) {
     this.#terminal = terminal
@@ -109,7 +115,10 @@ class TerminalDesk {
       })
       .then(() => {
         this.#current = null
-        if (gone.signal.aborted) this.#take(question)
+        if (gone.signal.aborted) {
+          this.#take(question)
+          this.#unsureUntilMs = performance.now() + READING_MS
+        }
         this.#next()
       }, this.#leaving.reject)
   }
@@ -126,6 +135,10 @@ class TerminalDesk {
     for (;;) {
       const key = (await this.#lines.question("a, h, d, D or q, then Enter: ", { signal })).trim()
       if (key === "q") return this.#leaving.resolve()
+      if (performance.now() < this.#unsureUntilMs) {
+        this.#say(`not done: a moment ago another question stood here; this is #${question.id}`)
+        continue
+      }
       const answer = await this.#answerOf(key, question.id, signal)
       if (!answer) continue
       this.#answered.set(question.id, question)
@@ -165,7 +178,7 @@ function describeQuestion(question: AskQuestion): string {
   const asked = `${method} ${scheme}://${host}:${port}${path}${websocket ? " (WebSocket)" : ""}`
   const opens = `${wouldOpen.methods.join(", ")} of ${scheme}://${host}:${port}${wouldOpen.paths.join(" ")}`
   return [
-    `#${id}  ${askedAt.slice(11, 19)}  ${printableLine(asked, 600)}`,
+    `#${id}  ${askedAt.slice(11, 19)}  ${printableLine(asked, MAX_SHOWN)}`,
     `    by, as the guest says: ${printableLine(process ?? "(unknown)", 200)}`,
     "    a  allow this request once",
     `    h  allow ${printableLine(opens, 300)} for an hour`,

@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream"
 import type { Command } from "commander"
 import { Fault } from "../../contract/fault.ts"
 import type { AskAnswer, AskEvent } from "../../contract/host-egress-api.ts"
+import { jsonText } from "../../contract/json-text.ts"
 import type { CliContext } from "../context.ts"
 import { parseDuration } from "../parse-duration.ts"
 import { answerOnTerminal } from "./answer-on-terminal.ts"
@@ -77,5 +78,5 @@ async function* readEvents(stream: Duplex): AsyncGenerator<AskEvent> {
 /** Lines both ways, until either side ends. */
 async function relayLines(stream: Duplex, context: CliContext): Promise<void> {
   process.stdin.pipe(stream)
-  for await (const event of readEvents(stream)) context.print(`${JSON.stringify(event)}\n`)
+  for await (const event of readEvents(stream)) context.print(jsonText(event, 0))
 }

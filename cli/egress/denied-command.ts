@@ -1,6 +1,7 @@
 /** `stereo egress denied`: the hosts that a machine asked for in vain. */
 
 import type { Command } from "commander"
+import { jsonText } from "../../contract/json-text.ts"
 import type { DeniedHost, DeniedRequest } from "../../host-proxy/read-denied.ts"
 import type { CliContext } from "../context.ts"
 import { parseDuration } from "../parse-duration.ts"
@@ -37,7 +38,7 @@ export function addDeniedCommand(egress: Command, context: CliContext): void {
 async function printDenied(context: CliContext, machine: string, options: DeniedOptions): Promise<void> {
   const filter = { sinceSeconds: options.since, openable: false }
   const { hosts } = await readRefusals(context, machine, filter)
-  if (options.json) return context.print(`${JSON.stringify(hosts.map(describe), null, 2)}\n`)
+  if (options.json) return context.print(jsonText(hosts.map(describe)))
   if (hosts.length === 0) return context.print("nothing was refused\n")
   const rows = hosts.map((one) => [
     printableLine(placeOf(one), 80),

@@ -3,6 +3,7 @@
 import type { Command } from "commander"
 import { describeLiveRule } from "../../contract/describe-live-rule.ts"
 import type { LiveChange } from "../../contract/host-egress-api.ts"
+import { jsonText } from "../../contract/json-text.ts"
 import type { CliContext } from "../context.ts"
 import { parseDuration, parseMethods, parseWhole } from "../parse-duration.ts"
 import { printableLine } from "../printable-line.ts"
@@ -125,7 +126,7 @@ function idOf({ rule }: LiveChange): string {
 
 function print(context: CliContext, { json }: { json?: boolean }, change: LiveChange, last: string): void {
   if (json) {
-    context.print(`${JSON.stringify(change, null, 2)}\n`)
+    context.print(jsonText(change))
     return
   }
   const { why, owner } = change.rule.kind === "allow" ? change.rule.grant : change.rule.denial

@@ -4,6 +4,7 @@ import type { Command } from "commander"
 import type { EgressGrant } from "../../contract/egress-grant.ts"
 import { Fault } from "../../contract/fault.ts"
 import type { ReloadReport } from "../../contract/host-egress-api.ts"
+import { jsonText } from "../../contract/json-text.ts"
 import type { CliContext } from "../context.ts"
 import { printableLine } from "../printable-line.ts"
 import { openServedMachine } from "./open-served-machine.ts"
@@ -24,7 +25,7 @@ export function addReloadCommand(egress: Command, context: CliContext): void {
 async function reload(context: CliContext, name: string, json: boolean): Promise<void> {
   using machine = await openServedMachine(context, name)
   const report = await machine.host.reload(name, machine.claimedUser, context.signal)
-  context.print(json ? `${JSON.stringify(report, null, 2)}\n` : describe(name, report))
+  context.print(json ? jsonText(report) : describe(name, report))
   if (report.policy.kind === "broken") {
     throw new Fault(report.policy.rule, `nothing leaves ${name} any more: ${report.policy.reason}`, {
       hint: `correct the set, then run \`stereo egress reload ${name}\` again`,

@@ -3,6 +3,7 @@
 import { styleText } from "node:util"
 import type { Command } from "commander"
 import { Fault, reasonOf } from "../../contract/fault.ts"
+import { jsonText } from "../../contract/json-text.ts"
 import type { WallProof } from "../../review/verify-wall.ts"
 import type { CliContext } from "../context.ts"
 import { printableLine } from "../printable-line.ts"
@@ -43,11 +44,7 @@ async function verify(context: CliContext, target: string, json: boolean): Promi
   }
   const listing = parseJson(wall.canonical)
   const proof = await context.progress.step("Proof of the packet filter", async () => proveWall(listing))
-  context.print(
-    json
-      ? `${JSON.stringify({ target, from: wall.from, ...proof }, null, 2)}\n`
-      : render(target, wall.from, proof),
-  )
+  context.print(json ? jsonText({ target, from: wall.from, ...proof }) : render(target, wall.from, proof))
   context.exitWith(EXIT_CODES[proof.verdict])
 }
 

@@ -35,6 +35,7 @@ interface Question {
 
 const MAX_QUESTIONS = 32
 const MAX_WAITING = 256
+/** What is longer is nobody's to allow, for nobody sees what it carries. */
 const MAX_PATH = 2000
 /** Asking twice for the same changes nothing; a request with a body is a question of its own, for its body counts. */
 const SHARED_METHODS = new Set(["GET", "HEAD", "OPTIONS"])
@@ -76,6 +77,12 @@ export class AskDesk {
   ask(call: AskedCall, gone: AbortSignal): Promise<AskOutcome> {
     const asker = this.#asker
     if (!asker) return refused("nobody is there to be asked")
+    const lengthBytes = targetOf(call).length
+    if (lengthBytes > MAX_PATH) {
+      return refused(
+        `its path and query are ${lengthBytes} bytes, more than can be shown whole (${MAX_PATH})`,
+      )
+    }
     const same = this.#findSame(call)
     if (!same && this.#questions.size >= MAX_QUESTIONS) {
       return refused(`${MAX_QUESTIONS} other questions wait for an answer already`)
@@ -155,12 +162,16 @@ export function wouldOpen(request: EgressRequest): { readonly methods: string[];
   return { methods: [...new Set(["GET", "HEAD", request.method])], paths: ["/**"] }
 }
 
-function showQuestion(id: number, { request, process }: AskedCall, nowMs: number): AskQuestion {
+function targetOf({ request: { path, query } }: AskedCall): string {
+  return query === null ? path : `${path}?${query}`
+}
+
+function showQuestion(id: number, call: AskedCall, nowMs: number): AskQuestion {
+  const { request, process } = call
   const { scheme, host, port, method, websocket } = request
-  const path = request.query === null ? request.path : `${request.path}?${request.query}`
   return {
     ...{ kind: "question", id, askedAt: new Date(nowMs).toISOString(), scheme, host, port, method },
-    ...{ path: path.slice(0, MAX_PATH), websocket, process, wouldOpen: wouldOpen(request) },
+    ...{ path: targetOf(call), websocket, process, wouldOpen: wouldOpen(request) },
   }
 }
 

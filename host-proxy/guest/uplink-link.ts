@@ -56,10 +56,10 @@ async function serveUplink(socket: Socket, options: UplinkOptions, ended: AbortS
   socket.on("error", () => socket.destroy()) // the session tells why
   const close = () => socket.destroy()
   ended.addEventListener("abort", close, { once: true })
+  // one batch in memory at a time: what is not read yet waits in the guest
+  let last: Promise<unknown> = Promise.resolve()
   try {
     if (!(await awaitPreface(socket))) return
-    // one batch in memory at a time: what is not read yet waits in the guest
-    let last: Promise<unknown> = Promise.resolve()
     serveSession(socket, {
       log: (line) => options.log(`uplink ${line}`),
       onBroken: options.onRestart,
@@ -73,6 +73,8 @@ async function serveUplink(socket: Socket, options: UplinkOptions, ended: AbortS
   } finally {
     ended.removeEventListener("abort", close)
     socket.destroy()
+    // nor does a guest that begins anew leave batches behind that wait for their turn
+    await last
   }
 }
 

@@ -1,5 +1,6 @@
 /** A comparison as a document for programs. Pure. */
 
+import { jsonText } from "../../contract/json-text.ts"
 import type { EgressDiff } from "../egress-diff.ts"
 import type { EgressView } from "../egress-view.ts"
 import type { Opening } from "../policy-diff.ts"
@@ -22,7 +23,7 @@ export function renderDiffJson(diff: EgressDiff): string {
     },
     ...{ wall, proof },
   }
-  return `${JSON.stringify(document, null, 2)}\n`
+  return jsonText(document)
 }
 
 function describeView({ target, kind, readFrom, notes, policy }: EgressView): object {

@@ -1,5 +1,6 @@
 /** A policy as a document for programs: what was read, each rule with its words, what to look at, floor and wall. Pure. */
 
+import { jsonText } from "../../contract/json-text.ts"
 import type { EgressView } from "../egress-view.ts"
 import { describeFloor } from "./describe-floor.ts"
 import { describeGrant } from "./describe-grant.ts"
@@ -17,5 +18,5 @@ export function renderJson(view: EgressView, today: string): string {
         }
   const facts = findFacts(policy, today).map((fact) => ({ ...fact, level: FACT_KINDS[fact.kind].level }))
   const document = { ...rest, today, policy: described, facts, floor: describeFloor() }
-  return `${JSON.stringify(document, null, 2)}\n`
+  return jsonText(document)
 }

@@ -1,6 +1,7 @@
 /** What a reviewer should look at as SARIF 2.1.0, so that code review shows it at its line. Pure. */
 
 import { createHash } from "node:crypto"
+import { jsonText } from "../../contract/json-text.ts"
 import type { EgressView } from "../egress-view.ts"
 import { FACT_KINDS, type FactKind, findFacts, type ReviewFact } from "./find-facts.ts"
 import { oneLine } from "./plain-text.ts"
@@ -22,7 +23,7 @@ export function renderSarif(view: EgressView, today: string): string {
     properties: { target: view.target, readFrom: view.readFrom },
     results: findFacts(view.policy, today).map((fact) => renderResult(fact, view, kinds)),
   }
-  return `${JSON.stringify({ $schema: SCHEMA, version: "2.1.0", runs: [run] }, null, 2)}\n`
+  return jsonText({ $schema: SCHEMA, version: "2.1.0", runs: [run] })
 }
 
 function renderResult(fact: ReviewFact, view: EgressView, kinds: readonly FactKind[]): object {

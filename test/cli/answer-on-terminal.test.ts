@@ -85,9 +85,39 @@ describe("a person at a terminal", () => {
     terminal.hear({ kind: "settled", id: 1, why: "nobody answered in 60 s" })
     await terminal.until(() => terminal.prompts() === 2)
     expect(terminal.text()).toContain("nobody answered in 60 s")
+    await new Promise((resolve) => setTimeout(resolve, 1100))
     terminal.type("d")
     await terminal.until(() => terminal.sent.length === 1)
     expect(terminal.sent).toEqual([{ id: 2, answer: "refuse", why: null, forSeconds: null }])
+    terminal.end()
+    await terminal.ended
+  })
+
+  it("answers no question that took the place of another under the fingers", async () => {
+    const terminal = openTerminal()
+    terminal.hear(QUESTION)
+    terminal.hear({ ...QUESTION, id: 2, host: "evil.example.com" })
+    await terminal.until(() => terminal.prompts() === 1)
+    // withdrawn by the machine, at a moment that its guest chose
+    terminal.hear({ kind: "settled", id: 1, why: "withdrawn by the machine" })
+    await terminal.until(() => terminal.prompts() === 2)
+    terminal.type("a")
+    await terminal.until(() => terminal.prompts() === 3)
+    expect(terminal.sent).toEqual([])
+    expect(terminal.text()).toContain("another question stood here")
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    terminal.type("a")
+    await terminal.until(() => terminal.sent.length === 1)
+    expect(terminal.sent).toMatchObject([{ id: 2, answer: "once" }])
+    terminal.end()
+    await terminal.ended
+  })
+
+  it("sees the whole of what is let out once", async () => {
+    const terminal = openTerminal()
+    terminal.hear({ ...QUESTION, path: `/${"x".repeat(1990)}/the-end` })
+    await terminal.until(() => terminal.prompts() === 1)
+    expect(terminal.text()).toContain("x/the-end\n")
     terminal.end()
     await terminal.ended
   })

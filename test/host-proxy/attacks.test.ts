@@ -2,6 +2,7 @@ import { once } from "node:events"
 import { connect, performServerHandshake, type ServerHttp2Stream } from "node:http2"
 import { createConnection, createServer, type Socket } from "node:net"
 import { describe, expect, it } from "vitest"
+import { openGuestEgress } from "../fakes/guest.ts"
 import { callHost } from "../fakes/host-client.ts"
 import { type Lab, messagesCall, openLab } from "./lab.ts"
 
@@ -99,5 +100,35 @@ describe("a guest that floods", () => {
     expect(answers).toEqual(["first", "second"])
     session.destroy()
     server.close()
+  })
+})
+
+describe("a guest that asks for what is refused and leaves at once, over and over", () => {
+  it("leaves no more behind than it may have streams", async () => {
+    await using lab = await openLab()
+    const path = `/${"x".repeat(15_000)}`
+    for (let round = 0; round < 15; round += 1) {
+      using egress = await openGuestEgress(lab.files.machine.egressSocket)
+      const gone = Array.from({ length: 100 }, () => {
+        const stream = egress.session.request({
+          ...{ ":method": "GET", ":scheme": "https", ":authority": "no.example.com", ":path": path },
+        })
+        stream.on("error", () => stream.destroy())
+        return once(stream, "close")
+      })
+      // answered after the requests have come
+      await new Promise((resolve) => egress.session.ping(resolve))
+      egress.session.destroy()
+      await Promise.all(gone)
+    }
+    // a place becomes free now and then; of so many that come at once some find none
+    const more = Array.from({ length: 100 }, () =>
+      lab.guest.send({ method: "GET", authority: "no.example.com", path: "/" }),
+    )
+    const answer = await Promise.race(more)
+    expect(answer.headers).toMatchObject({ ":status": 429, "stereo-verdict": "egress/flood" })
+    // and what is allowed does not wait behind it
+    expect((await lab.guest.send(messagesCall())).status).toBe(200)
+    expect((await callHost(lab.files.home.hostSocket, "GET", "/health")).status).toBe(200)
   })
 })
