@@ -1,0 +1,133 @@
+// The guest's half of the battery: tries what it is told, and says only how long each took and what it looked
+// like from inside. Whether something got out is judged on the host, by witnesses that the guest cannot reach.
+
+import { execFileSync } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
+import { runThroughGateway } from "./gateway-job.mjs"
+import { calls, frames } from "./kernel.mjs"
+import { holdShell, releaseHeld } from "./held.mjs"
+import { dns, raw, tcp, udp, web } from "./sockets.mjs"
+
+const DEADLINE_MS = 3000
+
+/** `lines` gives one more line when the host has looked at what is held open. */
+export async function main(job, lines) {
+  const print = (said) => process.stdout.write(`${JSON.stringify(said)}\n`)
+  const context = { dir: job.dir, nonce: job.nonce, pids: { capture: pidOf("capture.mjs") } }
+  for (const part of job.parts) {
+    prepare(part)
+    if (part.name === "probes") await runProbes(part.tasks, job.atATime, context, print)
+    else await runThroughGateway(part.tasks, context, print)
+    await runProbes(part.tasks.filter(isPlain(part)), job.atATime, context, print)
+    restore(part)
+  }
+  print({ done: true })
+  await lines.next()
+  releaseHeld()
+}
+
+/** After the filter is gone, plain probes come beside those that need the gateway. */
+function isPlain(part) {
+  return (task) => part.name === "flushed" && !task.how.kind.startsWith("gateway")
+}
+
+async function runProbes(tasks, atATime, context, print) {
+  const waiting = [...tasks]
+  const worker = async () => {
+    for (let task = waiting.shift(); task; task = waiting.shift()) {
+      const startedAt = performance.now()
+      const remark = await attempt(task, context)
+      print({
+        id: task.id,
+        ms: Math.round(performance.now() - startedAt),
+        remark: String(remark).slice(0, 160),
+      })
+    }
+  }
+  await Promise.all(Array.from({ length: atATime }, worker))
+}
+
+async function attempt(task, context) {
+  const how = fill(task.how, task, context)
+  const deadlineMs = how.deadlineMs ?? DEADLINE_MS
+  let timer = null
+  const late = new Promise((settle) => {
+    timer = setTimeout(() => settle("silence"), deadlineMs)
+  })
+  try {
+    return await Promise.race([probe(how, task, context), late])
+  } catch (thrown) {
+    return thrown.code ?? thrown.message
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function probe(how, task, context) {
+  switch (how.kind) {
+    case "tcp":
+      return tcp(how, task.marker)
+    case "udp":
+      return udp(how, task.marker)
+    case "dns":
+      return dns(how, task.marker)
+    case "web":
+      return web(how)
+    case "raw":
+      return raw(how)
+    case "shell":
+      return holdShell(how.script, task.marker, context)
+    case "calls":
+      return calls(how.calls, task.marker, context)
+    case "frames":
+      return frames(how.frames, task.marker, context)
+    default:
+      return `no way to try ${how.kind}`
+  }
+}
+
+/** Marker, ports, processes and variables into every text of a probe. */
+function fill(value, task, context) {
+  if (typeof value === "string") {
+    return value
+      .replaceAll("{m}", task.marker)
+      .replaceAll("{canary}", String(task.canary))
+      .replace(/\{pid:(\w+)\}/g, (_all, name) => String(context.pids[name]))
+      .replace(/\{env:(\w+)\}/g, (_all, name) => process.env[name] ?? "")
+  }
+  if (Array.isArray(value)) return value.map((one) => fill(one, task, context))
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, fill(one, task, context)]))
+}
+
+function prepare(part) {
+  if (part.name === "probes") return
+  command("systemctl", ["stop", "stereo-capture"])
+  if (part.name === "flushed") command("nft", ["flush", "ruleset"])
+}
+
+function restore(part) {
+  if (part.name === "probes") return
+  if (part.name === "flushed") command("nft", ["-f", "/usr/lib/stereo/firewall.nft"])
+  command("systemctl", ["start", "stereo-capture"])
+}
+
+function command(file, args) {
+  try {
+    execFileSync(file, args, { stdio: "ignore", timeout: 15_000 })
+  } catch (thrown) {
+    process.stderr.write(`${file} ${args.join(" ")}: ${thrown.message}\n`)
+  }
+}
+
+/** The first process whose command line holds the text; 1 if none can be seen. */
+function pidOf(text) {
+  for (const name of readdirSync("/proc").filter((one) => /^\d+$/.test(one))) {
+    try {
+      if (readFileSync(`/proc/${name}/cmdline`, "latin1").includes(text)) return Number(name)
+    } catch {
+      continue // it ended, or is nobody's business
+    }
+  }
+  return 1
+}
