@@ -5,6 +5,8 @@ import { openTestHome, sharedHome } from "../test/e2e/test-home.ts"
 import { openFakeProvider } from "../test/fakes/provider.ts"
 import { benchBoot } from "./boot.ts"
 import { benchBuild } from "./build.ts"
+import { benchDecision } from "./decision.ts"
+import { benchHostPath } from "./host-path.ts"
 import { benchOverhead } from "./overhead.ts"
 import { type Figure, readMachineFacts, renderFigures } from "./report.ts"
 
@@ -16,7 +18,9 @@ await using home = openTestHome(
 )
 figures.push(...(await progress.step("Build, cold and cached", () => benchBuild(sharedHome))))
 figures.push(...(await progress.step("Boot to ready, ten times", (note) => benchBoot(home, 10, note))))
-figures.push(...(await progress.step("Overhead of both hops", () => benchOverhead(home, provider.url))))
+figures.push(...(await progress.step("The decision alone", async () => benchDecision())))
+figures.push(...(await progress.step("The host's half of the path", (note) => benchHostPath(note))))
+figures.push(...(await progress.step("The whole path from a guest", () => benchOverhead(home))))
 const facts = readMachineFacts()
 process.stdout.write(
   process.argv.includes("--json")

@@ -1,9 +1,10 @@
-/** An image's path: plan → rootfs → seal → artifact → store. */
+/** An image's path: plan → rootfs → seal → measure → artifact → store. */
 
 import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
+import { makeMeasurements } from "./make-measurements.ts"
 import { makeRootfs } from "./make-rootfs.ts"
 import { resolvePlan } from "./resolve-plan.ts"
 import { setupTools } from "./setup-tools.ts"
@@ -31,12 +32,13 @@ export async function buildImage(
   const toolsDir = await setupTools(projectDir, home, stages)
   const rootfs = await makeRootfs(resolved.plan, toolsDir, stages)
   const sealed = await sealImage(resolved, rootfs, stages)
+  const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
   const image = await stages.plain("store", "artifact: manifest, into the store", () =>
     storeImage(home, name, (dir) =>
       writeArtifact({
-        ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, dir },
+        ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       }),
     ),

@@ -62,5 +62,5 @@ export interface Plan {
   readonly egressSets: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** Hashes of the builder's own sources by stage: other code may make another image. */
-  readonly recipes: Readonly<Record<"rootfs" | "seal" | "artifact", string>>
+  readonly recipes: Readonly<Record<"rootfs" | "seal" | "measure" | "artifact", string>>
 }

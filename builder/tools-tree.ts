@@ -11,17 +11,21 @@ export interface ToolsRequest extends Omit<RunRequest, "cwd" | "env" | "within">
   readonly workDir: string
   /** Host files that it may read, each as /in/NAME. */
   readonly inputs?: Readonly<Record<string, string>>
+  /** It may arrange the sandbox's network, which is empty and goes with it. */
+  readonly ownNetwork?: boolean
 }
+
+const NETWORK_ADMIN = ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "CAP_NET_ADMIN"]
 
 /** Runs a program of the tools tree in bubblewrap: no network, and of the host only what is named. */
 export function runTool(treeDir: string, request: ToolsRequest): Promise<string> {
-  const { command, workDir, inputs, ...rest } = request
+  const { command, workDir, inputs, ownNetwork = false, ...rest } = request
   const binds = Object.entries(inputs ?? {}).flatMap(([name, path]) => ["--ro-bind", path, `/in/${name}`])
   return run({
     ...rest,
     command,
     within: [
-      ...["bwrap", ...toolsSandboxArgs(treeDir)],
+      ...["bwrap", ...toolsSandboxArgs(treeDir), ...(ownNetwork ? NETWORK_ADMIN : [])],
       ...["--bind", workDir, "/work", "--chdir", "/work", ...binds, "--"],
     ],
   })

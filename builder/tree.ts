@@ -4,7 +4,7 @@ import { createReadStream, createWriteStream } from "node:fs"
 import { buffer } from "node:stream/consumers"
 import { pipeline } from "node:stream/promises"
 import { extract, type Header, pack } from "tar-stream"
-import { Fault } from "../contract/fault.ts"
+import { Fault, reasonOf } from "../contract/fault.ts"
 
 /** Bytes in memory, or a file of the cache for what is large. */
 export type Content =
@@ -25,14 +25,30 @@ export type TreeEntry =
 /** Keys are absolute paths without a slash at the end; the root is not among them. */
 export type Tree = Map<string, TreeEntry>
 
-/** Reads an archive; entries that `skip` names are not kept. Devices are left out: /dev is the kernel's. */
+/**
+ * Reads an archive; entries that `skip` names are not kept. Devices are left out: /dev is the kernel's.
+ * Faults: `seal/bad-archive` for what is no whole archive, or names a place outside of it.
+ */
 export async function readTree(
   tar: string,
   skip: (path: string, sizeBytes: number) => boolean,
 ): Promise<Tree> {
+  try {
+    return await readEntries(tar, skip)
+  } catch (thrown) {
+    if (thrown instanceof Fault) throw thrown
+    throw new Fault("seal/bad-archive", `${tar}: ${reasonOf(thrown)}`, {
+      hint: "what a build had begun is in its way: build again with --fresh",
+      cause: thrown,
+    })
+  }
+}
+
+async function readEntries(tar: string, skip: (path: string, sizeBytes: number) => boolean): Promise<Tree> {
   const tree: Tree = new Map()
   const reader = extract()
   const reading = pipeline(createReadStream(tar), reader)
+  reading.catch(() => null) // the loop below ends with the same error
   for await (const entry of reader) {
     const path = absolutePath(entry.header.name)
     if (path === "/" || skip(path, entry.header.size ?? 0)) entry.resume()
@@ -62,8 +78,16 @@ function toEntry(header: Header, bytes: Buffer, tree: Tree): TreeEntry | null {
   }
 }
 
+/** `./usr/bin/` and `usr/bin` name one place; what a file system would read as another place is refused. */
 function absolutePath(name: string): string {
-  return `/${name.replace(/^\.?\/*/, "").replace(/\/+$/, "")}`
+  const path = `/${name.replace(/^(?:\.?\/+)+|^\.$/, "").replace(/\/+$/, "")}`
+  const parts = path.split("/").slice(1)
+  if (path === "/" || !parts.some((part) => part === "" || part === "." || part === ".." || /\0/.test(part)))
+    return path
+  throw new Fault(
+    "seal/bad-archive",
+    `the archive names ${JSON.stringify(name.slice(0, 200))}, which is no path`,
+  )
 }
 
 /** Writes the tree sorted by path with one fixed time; the same tree gives the same bytes. */

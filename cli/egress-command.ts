@@ -2,6 +2,7 @@
 
 import type { Command } from "commander"
 import type { CliContext } from "./context.ts"
+import { addReloadCommand } from "./egress/reload-command.ts"
 
 const HELP = `
 Examples:
@@ -10,9 +11,10 @@ Examples:
   $ stereo egress verify demo
   $ stereo egress attack demo`
 
-export function addEgressCommands(program: Command, _context: CliContext): void {
-  program
+export function addEgressCommands(program: Command, context: CliContext): void {
+  const egress = program
     .command("egress")
     .description("what may leave a machine, why, and how one knows that nothing else can")
     .addHelpText("after", HELP)
+  addReloadCommand(egress, context)
 }

@@ -6,6 +6,7 @@
  * | GET /health | GuestHealth |
  * | PUT /identity, GuestIdentity | 204; after it the machine may be used |
  * | GET /firewall | `nft -j list ruleset`, as the kernel gives it |
+ * | GET /measurements | lines of JSON without end, see measurement.ts: all that is measured, then each change |
  * | POST /ssh | 200 and a duplex stream that is `sshd -i` |
  * | POST /shutdown | 202, then power off |
  */
@@ -16,7 +17,7 @@ export const guestHealth = z.strictObject({
   /** /proc/sys/kernel/random/boot_id */
   bootId: z.string().max(64),
   uptimeMs: z.number().nonnegative(),
-  /** nftables rules are loaded. */
+  /** nftables rules are loaded, as last measured. */
   firewall: z.boolean(),
   /** The capture proxy accepts connections. */
   capture: z.boolean(),

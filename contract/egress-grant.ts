@@ -21,14 +21,18 @@ export interface EgressGrant {
   readonly host: string
   readonly port: number
   readonly methods: readonly string[]
-  /** Path patterns: `*` stays inside a segment, `**` as the last segment is any rest; neither matches an encoded slash. */
+  /** Path patterns: `*` stays inside a segment, `**` as the last segment is any rest; neither matches an encoded slash, which a pattern spells. */
   readonly paths: readonly string[]
   /** `any`, `none`, or the one query string, without its question mark, that is allowed. */
   readonly query: "any" | "none" | { readonly only: string }
   readonly bodyCheck: BodyCheck | null
+  /** Part of a rule with `git = "read"`; its host is then read only, whatever other grants say of it. */
+  readonly git: "transport" | "api" | null
   /** Whether a WebSocket may be opened; its frames are relayed one by one, never as a pipe. */
   readonly websocket: boolean
-  /** Largest request body in bytes; null: the gateway's own cap. */
+  /** Longest path with its query, in bytes; null: the gateway's own cap. */
+  readonly maxPathBytes: number | null
+  /** Largest request body in bytes, 0 for none at all; null: the gateway's own cap. */
   readonly maxRequestBytes: number | null
   /** Bytes that one run of a machine may send to this host by this grant; null: the machine's own budget. */
   readonly budgetBytes: number | null

@@ -11,7 +11,10 @@ export interface EgressSetSource {
   readonly file: string
 }
 
-type Common = Omit<EgressGrant, "scheme" | "host" | "port" | "methods" | "paths" | "query" | "bodyCheck">
+type Common = Omit<
+  EgressGrant,
+  "scheme" | "host" | "port" | "methods" | "paths" | "query" | "bodyCheck" | "git"
+>
 
 export function expandEgressSet(set: EgressSet, { text, file }: EgressSetSource): readonly EgressGrant[] {
   return set.allow.flatMap((rule, index) => {
@@ -20,6 +23,7 @@ export function expandEgressSet(set: EgressSet, { text, file }: EgressSetSource)
       id: `egress/${set.name}#${index + 1}`,
       source: { file, line },
       websocket: rule.websocket,
+      maxPathBytes: rule.max_path_bytes ?? null,
       maxRequestBytes: rule.max_request_kib === undefined ? null : rule.max_request_kib * 1024,
       budgetBytes: rule.budget_mib === undefined ? null : rule.budget_mib * 1024 * 1024,
       why: rule.why,
@@ -39,26 +43,36 @@ function expandRule(rule: EgressRule, common: Common): EgressGrant[] {
   const place = { scheme: port === 80 ? ("http" as const) : ("https" as const), host, port }
   if (rule.git !== undefined) return expandGit(rule, { ...common, ...place })
   const { methods = [], paths = [], query } = rule
-  return [{ ...common, ...place, methods, paths, query, bodyCheck: null }]
+  return [{ ...common, ...place, methods, paths, query, bodyCheck: null, git: null }]
 }
 
 type Placed = Common & Pick<EgressGrant, "scheme" | "host" | "port">
+
+/** Bodies with which git asks are lists of commits that it has: large only in histories with many branches. */
+const MAX_GIT_REQUEST_BYTES = 1024 * 1024
 
 /** Smart HTTP (gitprotocol-http), LFS's batch API for downloads, and reads of the REST API; nothing that writes. */
 function expandGit(rule: EgressRule, placed: Placed): EgressGrant[] {
   const names = (rule.repositories ?? []).flatMap((name) => [`/${name}`, `/${name}.git`])
   const under = (rest: string) => names.map((name) => `${name}${rest}`)
-  const ask = { methods: ["GET"], paths: under("/info/refs"), query: { only: "service=git-upload-pack" } }
-  const fetchPack = { methods: ["POST"], paths: under("/git-upload-pack"), query: "none" as const }
-  const grants: EgressGrant[] = [ask, fetchPack].map((part) => ({ ...placed, ...part, bodyCheck: null }))
+  const reading = { ...placed, bodyCheck: null, maxRequestBytes: 0 }
+  const asking = { ...placed, maxRequestBytes: placed.maxRequestBytes ?? MAX_GIT_REQUEST_BYTES }
+  const transport = { git: "transport" as const, query: "none" as const }
+  const grants: EgressGrant[] = [
+    {
+      ...{ ...reading, ...transport, methods: ["GET"], paths: under("/info/refs") },
+      query: { only: "service=git-upload-pack" },
+    },
+    { ...asking, ...transport, methods: ["POST"], paths: under("/git-upload-pack"), bodyCheck: null },
+  ]
   if (rule.lfs) {
-    const batch = { methods: ["POST"], paths: under("/info/lfs/objects/batch"), query: "none" as const }
-    grants.push({ ...placed, ...batch, bodyCheck: "git-lfs-download" })
+    const batch = { methods: ["POST"], paths: under("/info/lfs/objects/batch") }
+    grants.push({ ...asking, ...transport, ...batch, bodyCheck: "git-lfs-download" })
   }
   if (rule.api !== undefined) {
     const paths = (rule.repositories ?? []).flatMap((name) => [`/repos/${name}`, `/repos/${name}/**`])
-    const read = { methods: ["GET", "HEAD"], paths, query: "any" as const, bodyCheck: null }
-    grants.push({ ...placed, scheme: "https", host: rule.api, port: 443, ...read })
+    const place = { scheme: "https" as const, host: rule.api, port: 443 }
+    grants.push({ ...reading, ...place, methods: ["GET", "HEAD"], paths, query: "any", git: "api" })
   }
   return grants
 }

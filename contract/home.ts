@@ -31,6 +31,8 @@ export interface MachineHome {
   readonly dir: string
   /** MachineRecord as JSON; out of QEMU's reach, for the host service trusts it. */
   readonly record: string
+  /** Rules made while the machine runs; out of QEMU's reach, for the host service trusts them. */
+  readonly liveRules: string
   /** The one folder that QEMU sees and may write: sockets, console and data disk. */
   readonly vm: string
   /** The guest's serial console; kept on failure. */
@@ -70,6 +72,7 @@ export function machineLayout(home: Home, name: string): MachineHome {
   return {
     dir,
     record: join(dir, "machine.json"),
+    liveRules: join(dir, "live-egress.json"),
     vm,
     console: join(vm, "console.log"),
     log: join(dir, "qemu.log"),

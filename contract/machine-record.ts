@@ -13,7 +13,14 @@ export const machineRecord = z.strictObject({
   name: machineName,
   /** New with every start; the trusted half of a session's id. 26 characters, sortable by time. */
   runId: z.string().regex(/^[0-9a-z]{26}$/),
-  image: z.strictObject({ name: z.string(), plan: sha256Hex, rootHash: sha256Hex, dir: z.string() }),
+  image: z.strictObject({
+    name: z.string(),
+    plan: sha256Hex,
+    rootHash: sha256Hex,
+    /** What the machine must be found to be before anything may leave it, beside its root hash. */
+    measurements: z.strictObject({ rulesetSha256: sha256Hex, unitsSha256: sha256Hex }),
+    dir: z.string(),
+  }),
   accelerator: z.enum(["kvm", "tcg"]),
   /** What holds a hostile guest inside QEMU: `none` under TCG, for which QEMU promises no isolation. */
   isolation: z.enum(["hardware", "none"]).optional(),

@@ -17,7 +17,19 @@ export const manifest = z.strictObject({
   arch: z.literal("x86_64"),
   /** Hash of the resolved plan; the image's identity as an intention. */
   plan: sha256Hex,
-  files: z.strictObject({ kernel: artifactFile, initramfs: artifactFile, root: artifactFile }),
+  files: z.strictObject({
+    kernel: artifactFile,
+    initramfs: artifactFile,
+    root: artifactFile,
+    /** The packet filter as the guest loads it. */
+    firewall: artifactFile,
+    /** What a kernel made of it: `nft -j list ruleset` in the canonical form of canonical-ruleset.ts. */
+    ruleset: artifactFile,
+    /** The unit set of unit-set.ts. */
+    units: artifactFile,
+  }),
+  /** What a machine must be found to be, beside its root hash, before anything may leave it. */
+  measurements: z.strictObject({ ruleset_sha256: sha256Hex, units_sha256: sha256Hex }),
   /** erofs followed by its dm-verity hash tree, in one file. */
   verity: z.strictObject({
     root_hash: sha256Hex,

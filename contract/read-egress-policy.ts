@@ -3,8 +3,8 @@
 import type { EgressGrant, EgressPolicy } from "./egress-grant.ts"
 import { egressSet } from "./egress-set.ts"
 import { expandEgressSet } from "./expand-egress-set.ts"
-import { reasonOf } from "./fault.ts"
-import { parseToml } from "./toml.ts"
+import { Fault, reasonOf } from "./fault.ts"
+import { lineOfKey, parseToml } from "./toml.ts"
 
 /** A set that a machine names: its file's text, or why it could not be had. */
 export type EgressSetText =
@@ -16,18 +16,28 @@ export function egressSetFile(name: string): string {
   return `policies/egress/${name}.toml`
 }
 
+/** One set with what it lets out. Faults: `egress/bad-toml`, `egress/bad-field`, each with file, line and key. */
+export function readEgressSet(name: string, text: string): readonly EgressGrant[] {
+  const file = egressSetFile(name)
+  const set = parseToml({ text, file, stage: "egress" }, egressSet)
+  if (set.name === name) return expandEgressSet(set, { text, file })
+  const line = lineOfKey(text, ["name"])
+  throw new Fault(
+    "egress/bad-field",
+    `${file}:${line}: name: is "${set.name}", and the file is ${name}.toml`,
+    {
+      hint: "a set has the name of its file, so that a copied one is noticed",
+    },
+  )
+}
+
 /** Never throws: a set that is missing or broken is the policy under which nothing leaves. */
 export function readEgressPolicy(texts: readonly EgressSetText[]): EgressPolicy {
   const grants: EgressGrant[] = []
   for (const one of texts) {
     if ("missing" in one) return { kind: "broken", rule: "egress/set-unknown", reason: one.missing }
-    const file = egressSetFile(one.name)
     try {
-      const set = parseToml({ text: one.text, file, stage: "egress" }, egressSet)
-      if (set.name !== one.name) {
-        return { kind: "broken", rule: "egress/set-broken", reason: `${file} calls itself ${set.name}` }
-      }
-      grants.push(...expandEgressSet(set, { text: one.text, file }))
+      grants.push(...readEgressSet(one.name, one.text))
     } catch (thrown) {
       return { kind: "broken", rule: "egress/set-broken", reason: reasonOf(thrown) }
     }

@@ -48,5 +48,8 @@ export const GUEST_CLAIM_HEADERS = {
   prefix: "stereo-",
 } as const
 
+/** A guest says at least so often that it is still what it was measured to be, milliseconds. */
+export const MEASUREMENT_EVERY_MS = 5_000
+
 /** Response header by which the host marks an answer of its own; its value is the verdict's rule. */
 export const VERDICT_HEADER = "stereo-verdict"

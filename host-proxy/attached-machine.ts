@@ -8,27 +8,36 @@ import { Fault, reasonOf } from "../contract/fault.ts"
 import type { MachineHome } from "../contract/home.ts"
 import { type MachineRecord, machineRecord } from "../contract/machine-record.ts"
 import type { Envelope } from "../contract/uplink.ts"
-import { appendEnvelopes, appendFinding, compareAccounts } from "./archive/envelopes.ts"
+import { appendAudit } from "./archive/audit.ts"
+import { appendEnvelopes, compareAccounts } from "./archive/envelopes.ts"
+import type { AskedCall } from "./ask/ask-desk.ts"
+import { attestMachine } from "./attest-machine.ts"
+import type { Attestation } from "./attestation/attestation.ts"
 import type { Gateway } from "./call.ts"
-import { CallsInFlight } from "./calls-in-flight.ts"
-import type { Log } from "./exchange.ts"
+import { type CallInFlight, CallsInFlight } from "./calls-in-flight.ts"
+import { controlEgress, type EgressControl } from "./egress-control.ts"
 import { carryCall } from "./gateway.ts"
 import { type ControlLink, openControlLink } from "./guest/control-link.ts"
 import { openEgressListener } from "./guest/egress-listener.ts"
 import type { GuestStream } from "./guest/guest-stream.ts"
 import { openUplinkLink } from "./guest/uplink-link.ts"
 import { limitLog } from "./limit-log.ts"
+import { openMachineEgress } from "./machine-egress.ts"
 import { openPace } from "./pace.ts"
-import { readEgressSets } from "./policy/read-egress-sets.ts"
+import { readServiceUser } from "./read-service-user.ts"
 
 /** What a machine may have refused; at most 90 kB of the archive each. */
 const REFUSALS = { burst: 50, perSecond: 20 }
+/** What a machine may ask of a person. */
+const QUESTIONS = { burst: 40, perSecond: 2 }
 /** What a guest may say of its exchanges: half a kilobyte each, as long as it is honest. */
 const ENVELOPE_BYTES = { burst: 8 * 1024 * 1024, perSecond: 128 * 1024 }
 
 export interface AttachedMachine extends AsyncDisposable {
   readonly record: MachineRecord
+  readonly egress: EgressControl
   readonly control: ControlLink
+  readonly attestation: Attestation
 }
 
 /** Serves a machine until it is disposed of. */
@@ -40,15 +49,33 @@ export async function attachMachine(
 ): Promise<AttachedMachine> {
   const log = limitLog((line) => gateway.log(`${record.name}: ${line}`), gateway.now)
   const detached = new AbortController()
-  const policy = await readEgressSets(join(policiesDir, "egress"), record.egressSets)
-  if (policy.kind === "broken") log(`${policy.rule}: ${policy.reason}; nothing may leave`)
+  const calls = new CallsInFlight()
   const { name: machine, runId, team, project, placeholders } = record
   const caller = { machine, runId, team, project }
+  const user = readServiceUser()
+  const rules = await openMachineEgress({
+    ...{ setsDir: join(policiesDir, "egress"), sets: record.egressSets, liveRules: home.liveRules, runId },
+    ...{ calls, now: gateway.now, log },
+    audit: (entry) => {
+      const row = { at_ms: gateway.now(), machine, run_id: runId, ...user, ...entry }
+      return appendAudit(gateway.archive.database, row)
+    },
+  })
   const refusals = openPace(REFUSALS, gateway.now, detached.signal)
+  const attestation = await attestMachine(gateway, record, calls, log)
+  const questions = openPace(QUESTIONS, gateway.now, detached.signal)
   const known = {
-    ...{ caller, placeholders, detached: detached.signal, refusals, calls: new CallsInFlight() },
-    policy: () => policy,
-    gate: () => null,
+    ...{ caller, placeholders, detached: detached.signal, refusals, calls },
+    policy: () => rules.policy(),
+    isAsking: () => rules.desk.isOpen,
+    ask: async (call: AskedCall, gone: AbortSignal) => {
+      if (!rules.desk.isOpen) return null
+      await questions(1)
+      return rules.desk.ask(call, AbortSignal.any([gone, detached.signal]))
+    },
+    refuses: (call: Pick<CallInFlight, "request" | "rule">) => rules.refuses(call),
+    gate: () => attestation.gate(),
+    settled: () => attestation.settled(),
   }
   const inFlight = new Set<Promise<void>>()
   const onCall = (stream: GuestStream) => {
@@ -58,11 +85,11 @@ export async function attachMachine(
   }
   const egress = await openEgressListener(home.egressSocket, { log, onCall })
   const identity = () => identityOf(record, gateway)
-  const onFirewallGone = () => void reportFirewall(gateway, runId, log)
   const control = openControlLink({
     socketPath: home.controlSocket,
     identity,
-    onFirewallGone,
+    onMeasurement: (line) => attestation.take(line),
+    onUnidentified: () => attestation.restarted(),
     now: gateway.now,
     log,
   })
@@ -71,13 +98,19 @@ export async function attachMachine(
     await envelopes(JSON.stringify(batch).length)
     await keepEnvelopes(gateway, runId, batch)
   }
-  const onRestart = () => control.verify()
-  const uplink = openUplinkLink({ socketPath: home.uplinkSocket, onEnvelopes, onRestart, log })
+  const uplink = openUplinkLink({
+    ...{ socketPath: home.uplinkSocket, onEnvelopes, log },
+    onRestart: () => control.verify(),
+  })
   return {
     record,
+    egress: controlEgress(machine, rules, user, gateway.now),
     control,
+    attestation,
     async [Symbol.asyncDispose]() {
       detached.abort()
+      attestation[Symbol.dispose]()
+      rules[Symbol.dispose]()
       for (const part of [egress, control, uplink]) await part[Symbol.asyncDispose]()
       await Promise.allSettled(inFlight) // their streams are gone, so each is being sealed
     },
@@ -98,18 +131,6 @@ export async function readMachineRecord(home: MachineHome): Promise<MachineRecor
     return machineRecord.parse(JSON.parse(text))
   } catch (thrown) {
     throw new Fault("host/bad-record", `${home.record}: ${reasonOf(thrown)}`, { cause: thrown })
-  }
-}
-
-/** The host's wall does not depend on the guest's; but whoever took the guest's down is worth a look. */
-async function reportFirewall(gateway: Gateway, runId: string, log: Log): Promise<void> {
-  const detail = "the guest's packet filter was loaded and is there no more"
-  log(detail)
-  try {
-    const found = { run_id: runId, exchange_id: null, kind: "guest/firewall-gone", detail }
-    await appendFinding(gateway.archive.database, { ...found, found_at_ms: gateway.now() })
-  } catch (thrown) {
-    log(`the finding is not recorded: ${reasonOf(thrown)}`)
   }
 }
 

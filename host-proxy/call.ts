@@ -3,7 +3,8 @@
 import type { EgressPolicy } from "../contract/egress-grant.ts"
 import type { Archive } from "./archive/open-archive.ts"
 import type { ExchangeRow } from "./archive/schema.ts"
-import type { CallsInFlight } from "./calls-in-flight.ts"
+import type { AskedCall, AskOutcome } from "./ask/ask-desk.ts"
+import type { CallInFlight, CallsInFlight } from "./calls-in-flight.ts"
 import type { Caller, Log, Refusal } from "./exchange.ts"
 import type { Pace } from "./pace.ts"
 import type { Outbound } from "./provider/outbound.ts"
@@ -26,7 +27,14 @@ export interface GatewayMachine {
   readonly policy: () => EgressPolicy
   /** Why nothing may leave, whatever policy says; null while the machine is what its manifest promised. */
   readonly gate: () => Refusal | null
+  /** Resolves when the gate's answer is known, or after a moment: after a restart a call waits rather than fails. */
+  readonly settled: () => Promise<void>
   readonly calls: CallsInFlight
+  /** Asks whoever answers for the machine about what no rule speaks of; null: nobody does. */
+  readonly ask: (call: AskedCall, gone: AbortSignal) => Promise<AskOutcome | null>
+  readonly isAsking: () => boolean
+  /** What the policy of this moment says against a call that was let out earlier. */
+  readonly refuses: (call: Pick<CallInFlight, "request" | "rule">) => Refusal | null
   readonly placeholders: Readonly<Record<string, string>>
   /** Aborted when the service lets go of the machine. */
   readonly detached: AbortSignal

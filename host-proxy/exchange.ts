@@ -33,6 +33,8 @@ export interface GuestHead {
   readonly target: string
   readonly headers: HeaderList
   readonly claims: Claims
+  /** The request asks to become a WebSocket (RFC 8441's extended CONNECT; its method reads GET). Absent: no. */
+  readonly upgrade?: "websocket"
 }
 
 /** An answer of stereo's own in place of an upstream's. */

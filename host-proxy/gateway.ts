@@ -31,7 +31,11 @@ export async function carryCall(
   try {
     const exchange = await beginOrRefuse(gateway, machine, guest, { id, startedAtMs })
     if (!exchange) return
-    await gateway.settle(await relayAnswer({ gateway, machine, guest, exchange, route: planned }))
+    const late = machine.refuses({ request, rule }) // while it was planned: it was not in the list of calls then
+    const row = late
+      ? await refuseCall(gateway, guest, exchange, late)
+      : await relayAnswer({ gateway, machine, guest, exchange, route: planned })
+    await gateway.settle(row)
   } finally {
     leave()
   }

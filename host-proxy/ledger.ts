@@ -2,8 +2,9 @@
 
 import { reasonOf } from "../contract/fault.ts"
 import { readBlob } from "./archive/blobs.ts"
+import { openGroupCommit } from "./archive/group-commit.ts"
 import type { Archive } from "./archive/open-archive.ts"
-import type { ExchangeRow } from "./archive/schema.ts"
+import type { CostRow, ExchangeRow } from "./archive/schema.ts"
 import { readPrices } from "./cost/read-prices.ts"
 import { deriveCost, isModelCall } from "./derive-cost.ts"
 import type { Log } from "./exchange.ts"
@@ -28,12 +29,13 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const { database, blobsDir } = options.archive
   const tables = await readPrices(options.pricesDir)
+  const append = openGroupCommit<CostRow>((rows) => database.insertInto("costs").values(rows).execute())
   const ended = new AbortController()
   const settle = async (row: ExchangeRow) => {
     if (!isModelCall(row) || row.response_bytes > MAX_ANSWER_BYTES) return
     try {
       const cost = deriveCost(row, await readBlob(blobsDir, row.response_sha256), tables, options.now())
-      if (cost) await database.insertInto("costs").values(cost).execute()
+      if (cost) await append(cost)
     } catch (thrown) {
       options.log(`cost of ${row.id}: ${reasonOf(thrown)}`)
     }

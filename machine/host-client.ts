@@ -19,6 +19,16 @@ import {
   type ReadyReport,
   readyReport,
 } from "../contract/host-api.ts"
+import {
+  type EgressReport,
+  egressReport,
+  type LiveChange,
+  type LiveRequest,
+  liveChange,
+  type ReloadReport,
+  type RevokeRequest,
+  reloadReport,
+} from "../contract/host-egress-api.ts"
 
 export interface HostClient extends Disposable {
   health(signal: AbortSignal): Promise<HostHealth>
@@ -31,6 +41,25 @@ export interface HostClient extends Disposable {
   /** Asks the guest to power off; it is still going down when this settles. */
   shutdown(name: string, signal: AbortSignal): Promise<void>
   detach(name: string, signal: AbortSignal): Promise<void>
+  /** What may leave a machine at this moment. */
+  egress(name: string, signal: AbortSignal): Promise<EgressReport>
+  /** Makes the host read the machine's egress sets anew; a broken one closes it, which the answer says. */
+  reload(name: string, claimedUser: string | null, signal: AbortSignal): Promise<ReloadReport>
+  /** Makes a rule for as long as the machine runs, or shorter. */
+  changeEgress(
+    name: string,
+    kind: "allow" | "deny",
+    wish: LiveRequest,
+    signal: AbortSignal,
+  ): Promise<LiveChange>
+  revokeEgress(name: string, wish: RevokeRequest, signal: AbortSignal): Promise<LiveChange>
+  /** Lines of AskEvent come, lines of AskAnswer go; what waits is refused when it ends. */
+  openAsk(name: string, query: AskQuery, signal: AbortSignal): Promise<Duplex>
+}
+
+export interface AskQuery {
+  readonly timeoutMs: number
+  readonly claimedUser: string | null
 }
 
 interface Answer {
@@ -51,6 +80,8 @@ export function openHostClient(socketPath: string): HostClient {
     answer.stream.end()
     await readBody(answer)
   }
+  const post = (path: string, body: unknown, signal: AbortSignal) =>
+    request(session.get(), { method: "POST", path, signal, body: JSON.stringify(body) })
   return {
     health: async (signal) => parse(await call("GET", "/health", signal), hostHealth),
     attach: (name, signal) => done("POST", `/machines/${name}/attach`, signal),
@@ -63,6 +94,21 @@ export function openHostClient(socketPath: string): HostClient {
     },
     shutdown: (name, signal) => done("POST", `/machines/${name}/control/shutdown`, signal),
     detach: (name, signal) => done("POST", `/machines/${name}/detach`, signal),
+    egress: async (name, signal) =>
+      parse(await call("GET", `/machines/${name}/egress`, signal), egressReport),
+    reload: async (name, claimedUser, signal) =>
+      parse(await post(`/machines/${name}/reload`, { claimedUser }, signal), reloadReport),
+    changeEgress: async (name, kind, wish, signal) =>
+      parse(await post(`/machines/${name}/egress/${kind}`, wish, signal), liveChange),
+    revokeEgress: async (name, wish, signal) =>
+      parse(await post(`/machines/${name}/egress/revoke`, wish, signal), liveChange),
+    openAsk: async (name, { timeoutMs, claimedUser }, signal) => {
+      const query = new URLSearchParams({ timeout_ms: String(timeoutMs) })
+      if (claimedUser !== null) query.set("claimed_user", claimedUser)
+      const answer = await call("POST", `/machines/${name}/egress/ask?${query}`, signal)
+      if (answer.status !== 200) throw await readError(answer)
+      return answer.stream
+    },
     [Symbol.dispose]: () => session.close(),
   }
 }
@@ -93,6 +139,8 @@ interface Call {
   readonly method: string
   readonly path: string
   readonly signal: AbortSignal
+  /** All of it; without it the stream stays open for whoever called, unless it is a GET. */
+  readonly body?: string
 }
 
 function request(session: ClientHttp2Session, call: Call): Promise<Answer> {
@@ -100,6 +148,7 @@ function request(session: ClientHttp2Session, call: Call): Promise<Answer> {
     { ":method": call.method, ":path": call.path },
     { endStream: call.method === "GET" },
   )
+  if (call.body !== undefined) stream.end(call.body)
   // only until the answer begins: what is done with a stream after that is its reader's business
   const abort = () => stream.destroy()
   call.signal.addEventListener("abort", abort, { once: true })

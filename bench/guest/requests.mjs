@@ -1,29 +1,42 @@
-// Runs inside the guest: times POST requests on one kept connection, first to a plain server beside it, then to the
-// provider by its public name. Prints both series in milliseconds as JSON.
+// Runs inside the guest: times POST requests on kept connections, first to a plain server beside it, then to the
+// provider by its public name, with each number of streams at a time. Prints both in milliseconds as JSON.
 
 import http from "node:http"
 import https from "node:https"
 
-const count = Number(process.argv[2])
+const [count, ...streams] = process.argv.slice(2).map(Number)
 const body = JSON.stringify({ model: "claude-sonnet-4-6", messages: [] })
 const server = http.createServer((request, response) =>
   request.resume().once("end", () => response.end(body)),
 )
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening))
-const beside = await series(http, { host: "127.0.0.1", port: server.address().port })
-const through = await series(https, { host: "api.anthropic.com" })
-process.stdout.write(JSON.stringify({ beside, through }))
+const runs = []
+for (const atOnce of streams) {
+  const beside = await series(http, { host: "127.0.0.1", port: server.address().port }, atOnce)
+  const through = await series(https, { host: "api.anthropic.com" }, atOnce)
+  runs.push({ streams: atOnce, beside, through })
+}
+process.stdout.write(JSON.stringify(runs))
 process.exit(0)
 
-async function series(client, target) {
-  const agent = new client.Agent({ keepAlive: true, maxSockets: 1 })
+async function series(client, target, atOnce) {
+  const agent = new client.Agent({ keepAlive: true, maxSockets: atOnce })
+  // connections, certificates and code are warm before anything counts
+  await Promise.all(Array.from({ length: atOnce }, () => post(client, { ...target, agent })))
   const times = []
-  for (let index = -3; index < count; index += 1) {
-    const startedAt = performance.now()
-    await post(client, { ...target, agent })
-    if (index >= 0) times.push(performance.now() - startedAt)
+  let left = Math.max(count, atOnce * 3)
+  const startedAt = performance.now()
+  const work = async () => {
+    while (left > 0) {
+      left -= 1
+      const beganAt = performance.now()
+      await post(client, { ...target, agent })
+      times.push(performance.now() - beganAt)
+    }
   }
-  return times
+  await Promise.all(Array.from({ length: atOnce }, work))
+  agent.destroy()
+  return { times, perSecond: (times.length * 1000) / (performance.now() - startedAt) }
 }
 
 function post(client, options) {

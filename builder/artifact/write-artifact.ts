@@ -16,6 +16,10 @@ export interface ArtifactRequest {
   readonly planSha256: string
   readonly bootDir: string
   readonly rootDir: string
+  readonly measured: {
+    readonly measurements: Manifest["measurements"]
+    readonly files: Readonly<Record<"firewall" | "ruleset" | "units", string>>
+  }
   readonly debianPackages: readonly {
     readonly name: string
     readonly version: string
@@ -28,7 +32,7 @@ const ROOT_OPTION = "stereo.root"
 
 /** Fills the folder and gives the manifest's text; its sha256 is the image's digest. */
 export async function writeArtifact(request: ArtifactRequest): Promise<string> {
-  const { plan, bootDir, rootDir, dir } = request
+  const { plan, bootDir, rootDir, measured, dir } = request
   const boot: BootRecord = JSON.parse(await readFile(join(bootDir, "boot.json"), "utf8"))
   const root: RootRecord = JSON.parse(await readFile(join(rootDir, "root.json"), "utf8"))
   const document: Manifest = {
@@ -40,7 +44,11 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
       kernel: await place(join(bootDir, "vmlinux"), dir, "vmlinux"),
       initramfs: await place(join(bootDir, "initramfs.cpio.zst"), dir, "initramfs.cpio.zst"),
       root: await place(join(rootDir, "root.verity"), dir, "root.verity"),
+      firewall: await place(measured.files.firewall, dir, "firewall.nft"),
+      ruleset: await place(measured.files.ruleset, dir, "ruleset.json"),
+      units: await place(measured.files.units, dir, "units.json"),
     },
+    measurements: measured.measurements,
     verity: {
       root_hash: root.rootHash,
       salt: root.salt,

@@ -58,6 +58,11 @@ export async function readSources(
     recipes: {
       rootfs: await hashSources(join(projectDir, "builder", "rootfs")),
       seal: await hashSources(join(projectDir, "builder", "seal")),
+      measure: await hashSources(
+        join(projectDir, "builder", "measure"),
+        join(projectDir, "contract", "canonical-ruleset.ts"),
+        join(projectDir, "contract", "unit-set.ts"),
+      ),
       artifact: await hashSources(join(projectDir, "builder", "artifact")),
     },
   }
@@ -104,20 +109,23 @@ async function readPins(projectDir: string, definition: ImageDefinition): Promis
   return pins
 }
 
-async function hashSources(dir: string): Promise<string> {
+async function hashSources(...places: readonly string[]): Promise<string> {
   const hash = createHash("sha256")
-  for (const file of await listFiles(dir))
-    hash.update(`${relative(dir, file)}\0`).update(await readFile(file))
+  for (const place of places) {
+    for (const file of await listFiles(place))
+      hash.update(`${relative(place, file)}\0`).update(await readFile(file))
+  }
   return hash.digest("hex")
 }
 
-/** All files below a folder, in an order that does not depend on the file system; none if there is no folder. */
+/** All files below a folder, or the one named, in an order that does not depend on the file system; none if it is not there. */
 async function listFiles(dir: string): Promise<string[]> {
   const parent = await stat(dir).catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === "ENOENT") return null
     throw thrown
   })
   if (!parent) return []
+  if (parent.isFile()) return [dir]
   const entries = await readdir(dir, { recursive: true, withFileTypes: true })
   return entries
     .filter((entry) => entry.isFile())

@@ -4,8 +4,9 @@ import { GUEST_FILES, VIRTIO_PORTS } from "../../contract/wire.ts"
 import { isControlStart, serveControl } from "./control-server.ts"
 import { openSpool } from "./envelope-spool.ts"
 import { findCaller } from "./find-caller.ts"
-import { healthReader, readFirewall } from "./health.ts"
+import { readFirewall, readHealth } from "./health.ts"
 import { applyIdentity, parseIdentity } from "./identity.ts"
+import { openMeasurements } from "./measurements.ts"
 import { servePort } from "./port-sessions.ts"
 import { listenForProxy } from "./proxy-intake.ts"
 import { runProgram } from "./run.ts"
@@ -40,12 +41,13 @@ export async function runAgent({ nowMs, log, signal }: AgentContext): Promise<vo
 
 async function serveControlPort({ nowMs, log, signal }: AgentContext): Promise<void> {
   const port = await openPort(VIRTIO_PORTS.control)
-  const readHealth = healthReader(log)
+  const measurements = openMeasurements(log)
   let identified = false
   const handlers = {
     log,
-    health: () => readHealth(identified),
+    health: () => readHealth(identified, measurements.ruleset()),
     firewall: readFirewall,
+    measure: measurements.follow,
     identify: async (body: unknown) => {
       await applyIdentity(parseIdentity(body), nowMs)
       identified = true

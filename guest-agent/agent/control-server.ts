@@ -10,6 +10,7 @@ import {
 import type { Duplex } from "node:stream"
 import type { GuestHealth } from "../../contract/control.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
+import type { MeasurementLine } from "../../contract/measurement.ts"
 
 export interface ControlHandlers {
   readonly health: () => Promise<GuestHealth>
@@ -17,6 +18,8 @@ export interface ControlHandlers {
   readonly identify: (body: unknown) => Promise<void>
   /** `nft -j list ruleset`. */
   readonly firewall: () => Promise<Buffer>
+  /** Tells all that is measured and then each change, until what it returns is called. */
+  readonly measure: (tell: (line: MeasurementLine) => void) => () => void
   /** Owns the stream from here on. */
   readonly ssh: (stream: Duplex) => void
   readonly shutdown: () => void
@@ -54,6 +57,8 @@ async function answer(
       return reply(request, 200, JSON.stringify(await handlers.health()))
     case "GET /firewall":
       return reply(request, 200, await handlers.firewall())
+    case "GET /measurements":
+      return tellMeasurements(request, handlers.measure)
     case "PUT /identity":
       await handlers.identify(parseJson(await readBody(request)))
       return reply(request, 204)
@@ -66,6 +71,18 @@ async function answer(
     default:
       throw new Fault("agent/no-route", `no such request on the control wire: ${route}`)
   }
+}
+
+/** A host that does not read is behind by lines, not by the memory of this guest: then the stream ends. */
+const MAX_UNREAD_BYTES = 4_194_304
+
+function tellMeasurements(request: ServerHttp2Stream, measure: ControlHandlers["measure"]): void {
+  request.respond({ ":status": 200, "content-type": "application/x-ndjson" })
+  const stop = measure((line) => {
+    if (request.destroyed || request.writableLength > MAX_UNREAD_BYTES) request.close()
+    else request.write(`${JSON.stringify(line)}\n`)
+  })
+  request.once("close", stop)
 }
 
 function reply(request: ServerHttp2Stream, status: number, body?: string | Buffer): void {

@@ -2,43 +2,20 @@
 
 import { readFile } from "node:fs/promises"
 import type { GuestHealth } from "../../contract/control.ts"
-import { Fault, reasonOf } from "../../contract/fault.ts"
 import { CAPTURE_PORTS, GUEST_USERS } from "../../contract/wire.ts"
 import { runProgram } from "./run.ts"
 
-/** Under TCG a run of nft takes a good part of a second of CPU, and the host asks often while it waits. */
-const FIREWALL_FRESH_MS = 500
-
-/** `log` is told why the packet filter could not be read. */
-export function healthReader(log: (line: string) => void): (identified: boolean) => Promise<GuestHealth> {
-  let asked: { readonly atMs: number; readonly up: Promise<boolean> } | null = null
-  const firewall = (): Promise<boolean> => {
-    const nowMs = performance.now()
-    if (asked && nowMs - asked.atMs < FIREWALL_FRESH_MS) return asked.up
-    const up = readFirewall().then(isWallUp)
-    asked = {
-      atMs: nowMs,
-      up: up.catch((thrown) => {
-        log(`the packet filter cannot be read: ${reasonOf(thrown)}`)
-        return false
-      }),
-    }
-    return asked.up
-  }
-  return (identified) => readHealth(identified, firewall)
-}
-
-async function readHealth(identified: boolean, isFirewallUp: () => Promise<boolean>): Promise<GuestHealth> {
-  const [bootId, uptime, firewall, capture] = await Promise.all([
+/** `ruleset` is the packet filter as last measured: the host asks often, and a run of nft is dear under TCG. */
+export async function readHealth(identified: boolean, ruleset: unknown): Promise<GuestHealth> {
+  const [bootId, uptime, capture] = await Promise.all([
     readFile("/proc/sys/kernel/random/boot_id", "utf8"),
     readFile("/proc/uptime", "utf8"),
-    isFirewallUp(),
     readFile("/proc/net/tcp", "utf8").then(isCaptureListening),
   ])
   return {
     bootId: bootId.trim(),
     uptimeMs: Math.round(Number.parseFloat(uptime) * 1000),
-    firewall,
+    firewall: isWallUp(ruleset),
     capture,
     identified,
   }
@@ -57,20 +34,14 @@ interface NftChain {
 }
 
 /** All three ways of a packet are dropped unless a rule lets it pass. */
-function isWallUp(ruleset: Buffer): boolean {
-  const chains = parseChains(ruleset).filter(({ family, table }) => family === "inet" && table === "stereo")
+function isWallUp(ruleset: unknown): boolean {
+  // nft's own answer: what it may lack is only the list, before the first measurement
+  const listed = (ruleset as { nftables: { chain?: NftChain }[] } | null)?.nftables ?? []
+  const all = listed.flatMap(({ chain }) => (chain ? [chain] : []))
+  const chains = all.filter(({ family, table }) => family === "inet" && table === "stereo")
   return ["input", "output", "forward"].every((hook) =>
     chains.some((chain) => chain.type === "filter" && chain.hook === hook && chain.policy === "drop"),
   )
-}
-
-function parseChains(ruleset: Buffer): NftChain[] {
-  try {
-    const parsed: { nftables: { chain?: NftChain }[] } = JSON.parse(ruleset.toString())
-    return parsed.nftables.flatMap(({ chain }) => (chain ? [chain] : []))
-  } catch (cause) {
-    throw new Fault("agent/odd-ruleset", `nft answered what is no JSON: ${reasonOf(cause)}`, { cause })
-  }
 }
 
 /** Listening sockets (state 0A) on 127.0.0.1 that belong to the capture proxy's uid, by port. */

@@ -38,7 +38,6 @@ export async function runCapture({ nowMs, log, signal }: CaptureContext): Promis
     })
   }
   front.onConnect = async (incoming, socket, head, connection) => {
-    if (connection.via !== "explicit" || connection.scheme !== "http") return void socket.destroy()
     const host = await askForTunnel(incoming, socket, connection, context)
     if (host === null) return
     if (head.length > 0) socket.unshift(head)

@@ -8,18 +8,12 @@ import { reasonOf } from "../../contract/fault.ts"
 import { newIdentifier } from "../../contract/identifier.ts"
 import type { Connection } from "./connection.ts"
 import { claims, type ExchangeContext } from "./exchange.ts"
-import { toHttp1Headers } from "./headers.ts"
+import { type HostAnswer, passOn } from "./pass-on.ts"
 import { type Refusal, writeRefusal } from "./refusal.ts"
 import { parseConnectTarget } from "./target.ts"
 
 const MAX_REFUSAL_BYTES = 65_536
 const ANSWER_MS = 10_000
-
-interface HostAnswer {
-  readonly status: number
-  readonly rawHeaders: readonly string[]
-  readonly body: Buffer
-}
 
 /** Resolves with the host name when TLS may begin; null when the client has had its refusal. */
 export async function askForTunnel(
@@ -98,17 +92,6 @@ async function ask(
       else reject(new Error("the host closed the stream without an answer"))
     })
   })
-}
-
-function passOn(socket: Socket, { status, rawHeaders, body }: HostAnswer): void {
-  const headers = toHttp1Headers(rawHeaders)
-  const lines = [`HTTP/1.1 ${status} Refused`]
-  for (let index = 0; index + 1 < headers.length; index += 2) {
-    if (headers[index] !== "content-length") lines.push(`${headers[index]}: ${headers[index + 1]}`)
-  }
-  lines.push(`content-length: ${body.length}`, "connection: close", "", "")
-  socket.write(lines.join("\r\n"), "latin1")
-  socket.end(body)
 }
 
 function sha256(bytes: Buffer | string): string {

@@ -1,12 +1,15 @@
-/** The HTTP/1 server that all listeners share: strict parsing, one exchange per request, no upgrades. */
+/** The HTTP/1 server that all listeners share: strict parsing, one exchange per request, WebSocket the only upgrade. */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { Socket } from "node:net"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import { newIdentifier } from "../../contract/identifier.ts"
 import type { Connection, Connections } from "./connection.ts"
 import { type ExchangeContext, forwardExchange } from "./exchange.ts"
-import { type Refusal, sendRefusal, writeRefusal } from "./refusal.ts"
+import { type Refusal, renderMessage, sendRefusal, writeRefusal } from "./refusal.ts"
+import type { WireProblem } from "./strict-head.ts"
+import { StrictSocket } from "./strict-socket.ts"
 import { parseTarget } from "./target.ts"
+import { carryWebSocket } from "./websocket.ts"
 
 const MAX_HEADER_BYTES = 65_536
 const HEAD_MS = 60_000
@@ -33,25 +36,66 @@ export function createHttpFront(context: ExchangeContext): HttpFront {
   })
   // the size bounds them; Node would drop the rest in silence
   server.maxHeadersCount = 0
+  const answers: Answers = new WeakMap()
   const front: HttpFront = {
     accept: (socket, connection) => {
-      connections.set(socket, connection)
-      server.emit("connection", socket)
+      const strict: StrictSocket = new StrictSocket(socket, (problem) =>
+        breakOff(strict, answers.get(strict), problem, context),
+      )
+      connections.set(strict, connection)
+      server.emit("connection", strict)
     },
     onConnect: (_incoming, socket) => socket.destroy(),
   }
   server.on("request", (incoming, outgoing) => {
     const connection = connections.get(incoming.socket)
+    answers.set(incoming.socket, outgoing)
     if (connection) answer(incoming, outgoing, connection, context)
     else outgoing.destroy()
   })
   server.on("connect", (incoming, socket, head) => {
     const connection = connections.get(socket)
-    if (connection && socket instanceof Socket) front.onConnect(incoming, socket, head, connection)
-    else socket.destroy()
+    if (!connection || !(socket instanceof StrictSocket)) return void socket.destroy()
+    if (formOf(connection) === "absolute") return front.onConnect(incoming, socket.inner, head, connection)
+    const message = "CONNECT is for the proxy's own port, not for one that was redirected to it"
+    return writeRefusal(socket.inner, refusal(400, "proxy/bad-target", message, context))
   })
-  refuseTheRest(server, context)
+  server.on("upgrade", (incoming, socket) => {
+    const connection = connections.get(socket)
+    if (!connection || !(socket instanceof StrictSocket)) return void socket.destroy()
+    const target = parseTarget(incoming, connection.scheme, formOf(connection))
+    if ("problem" in target)
+      return writeRefusal(socket.inner, refusal(400, "proxy/bad-target", target.problem, context))
+    return void carryWebSocket({ incoming, socket: socket.inner, connection, target }, context)
+  })
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === "ECONNRESET") return void socket.destroy()
+    const status = error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400
+    const message = `not a valid request: ${error.message}`
+    return writeRefusal(socket, refusal(status, "proxy/bad-request", message, context))
+  })
   return front
+}
+
+/** The last answer that was begun on a connection. */
+type Answers = WeakMap<object, ServerResponse>
+
+/** A message that cannot be read is the last one: what came before it is still answered, it itself is refused. */
+function breakOff(
+  strict: StrictSocket,
+  last: ServerResponse | undefined,
+  { status, problem }: WireProblem,
+  context: ExchangeContext,
+): void {
+  const text = renderMessage(refusal(status, "proxy/bad-request", problem, context))
+  const pending = last !== undefined && !last.writableFinished && !last.destroyed
+  if (pending && last.req.complete) last.once("close", () => strict.destroyed || strict.refuse(text))
+  else if (pending && last.headersSent) strict.inner.resetAndDestroy()
+  else strict.refuse(text)
+}
+
+function formOf(connection: Connection): "absolute" | "origin" {
+  return connection.via === "explicit" && connection.scheme === "http" ? "absolute" : "origin"
 }
 
 function answer(
@@ -62,8 +106,7 @@ function answer(
 ): void {
   // byte for byte: what the host did not say is not said here
   outgoing.sendDate = false
-  const form = connection.via === "explicit" && connection.scheme === "http" ? "absolute" : "origin"
-  const target = parseTarget(incoming, connection.scheme, form)
+  const target = parseTarget(incoming, connection.scheme, formOf(connection))
   if ("problem" in target) {
     sendRefusal(outgoing, refusal(400, "proxy/bad-target", target.problem, context))
     incoming.resume()
@@ -72,26 +115,6 @@ function answer(
   forwardExchange({ incoming, outgoing, connection, target }, context).catch((thrown) => {
     context.log(`exchange failed: ${thrown instanceof Error ? thrown.stack : thrown}`)
     connection.socket.destroy()
-  })
-}
-
-function refuseTheRest(server: Server, context: ExchangeContext): void {
-  server.on("upgrade", (incoming, socket) => {
-    const message = `upgrades are not passed on: ${incoming.headers.upgrade?.slice(0, 100)}`
-    if (socket instanceof Socket) writeRefusal(socket, refusal(501, "proxy/no-upgrade", message, context))
-    else socket.destroy()
-  })
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === "ECONNRESET" || !(socket instanceof Socket)) {
-      socket.destroy()
-      return
-    }
-    const status =
-      error.code === "HPE_HEADER_OVERFLOW" ? 431 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400
-    writeRefusal(
-      socket,
-      refusal(status, "proxy/bad-request", `not a valid request: ${error.message}`, context),
-    )
   })
 }
 

@@ -1,7 +1,7 @@
 /** Answers of the proxy's own, in the shape of the host's refusals: only when the host cannot be asked. */
 
 import type { ServerResponse } from "node:http"
-import type { Socket } from "node:net"
+import type { Duplex } from "node:stream"
 import type { RefusalBody } from "../../contract/verdict.ts"
 
 export interface Refusal {
@@ -34,11 +34,13 @@ export function sendRefusal(response: ServerResponse, refusal: Refusal): void {
 }
 
 /** For connections that have no ServerResponse: CONNECT, upgrades, messages that do not parse. */
-export function writeRefusal(socket: Socket, refusal: Refusal): void {
-  if (!socket.writable) {
-    socket.destroy()
-    return
-  }
+export function writeRefusal(socket: Duplex, refusal: Refusal): void {
+  if (socket.writable) socket.end(renderMessage(refusal))
+  else socket.destroy()
+}
+
+/** The whole message, after which the connection closes. */
+export function renderMessage(refusal: Refusal): string {
   const body = render(refusal)
   const head = [
     `HTTP/1.1 ${refusal.status} ${REASONS[refusal.status]}`,
@@ -46,7 +48,7 @@ export function writeRefusal(socket: Socket, refusal: Refusal): void {
     `content-length: ${Buffer.byteLength(body)}`,
     "connection: close",
   ]
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`)
+  return `${head.join("\r\n")}\r\n\r\n${body}`
 }
 
 function render({ rule, message, hint, exchange }: Refusal): string {

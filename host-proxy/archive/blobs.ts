@@ -1,15 +1,18 @@
 /** Content-addressed bodies: the sha256 of the raw bytes names a zstd file that is on the disk before its row. */
 
 import { createReadStream, createWriteStream, existsSync } from "node:fs"
-import { mkdir, open, readFile, rename } from "node:fs/promises"
+import { mkdir, open, readFile, rename, stat, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { promisify } from "node:util"
-import { createZstdCompress, zstdDecompress } from "node:zlib"
+import { createZstdCompress, zstdCompress, zstdDecompress } from "node:zlib"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 
 /** sha256 of no bytes: it needs no blob. */
 export const EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+/** Larger bodies are compressed piece by piece. */
+const WHOLE_BYTES = 1024 * 1024
 
 /** Puts the spooled bytes of `file` under their digest, durably. */
 export async function storeBlob(blobsDir: string, sha256: string, file: string): Promise<void> {
@@ -19,15 +22,21 @@ export async function storeBlob(blobsDir: string, sha256: string, file: string):
   await mkdir(folder, { recursive: true, mode: 0o700 })
   if (!existsSync(target)) {
     const temporary = `${file}.zst`
-    await pipeline(
-      createReadStream(file),
-      createZstdCompress(),
-      createWriteStream(temporary, { flush: true, mode: 0o600 }),
-    )
+    if ((await stat(file)).size <= WHOLE_BYTES) await compressWhole(file, temporary)
+    else await compressStream(file, temporary)
     await rename(temporary, target)
   }
-  await syncFolder(folder)
-  await syncFolder(blobsDir)
+  await Promise.all([syncFolder(folder), syncFolder(blobsDir)])
+}
+
+async function compressWhole(file: string, to: string): Promise<void> {
+  const bytes = await promisify(zstdCompress)(await readFile(file))
+  await writeFile(to, bytes, { flush: true, mode: 0o600 })
+}
+
+function compressStream(file: string, to: string): Promise<void> {
+  const sink = createWriteStream(to, { flush: true, mode: 0o600 })
+  return pipeline(createReadStream(file), createZstdCompress(), sink)
 }
 
 /** The raw bytes of a body. Fault: `archive/blob-missing`. */

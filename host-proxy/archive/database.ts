@@ -1,11 +1,14 @@
 /** Opens the archive's sqlite file, for its one writer or for readers beside it, behind kysely. */
 
-import { DatabaseSync, type SQLInputValue } from "node:sqlite"
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import { Kysely, SqliteDialect } from "kysely"
 import { Fault, reasonOf } from "../../contract/fault.ts"
-import { type ArchiveTables, SCHEMA_SQL, SCHEMA_VERSION } from "./schema.ts"
+import { type ArchiveTables, OLDEST_SCHEMA_VERSION, SCHEMA_SQL, SCHEMA_VERSION } from "./schema.ts"
 
 export type ArchiveDatabase = Kysely<ArchiveTables>
+
+/** Batches of every size are queries of their own. */
+const MAX_PREPARED = 200
 
 /** The writer: every commit is on the disk before it returns. */
 export function openForWriting(file: string): ArchiveDatabase {
@@ -13,7 +16,8 @@ export function openForWriting(file: string): ArchiveDatabase {
     const database = new DatabaseSync(file, { timeout: 5000 })
     database.exec("pragma journal_mode = wal; pragma synchronous = full;")
     checkVersion(file, database)
-    database.exec(SCHEMA_SQL)
+    // whole or not at all: a layout half made would pass for the one that it was
+    database.exec(`begin immediate; ${SCHEMA_SQL} commit;`)
     return wrap(database)
   })
 }
@@ -29,11 +33,11 @@ export function openForReading(file: string): ArchiveDatabase {
 
 function checkVersion(file: string, database: DatabaseSync): void {
   const version = Number(database.prepare("pragma user_version").get()?.["user_version"])
-  if (version === 0 || version === SCHEMA_VERSION) return
+  if (version === 0 || (version >= OLDEST_SCHEMA_VERSION && version <= SCHEMA_VERSION)) return
   database.close()
   throw new Fault(
     "archive/other-version",
-    `${file} has layout ${version}, this program knows ${SCHEMA_VERSION}`,
+    `${file} has layout ${version}, this program knows ${OLDEST_SCHEMA_VERSION} to ${SCHEMA_VERSION}`,
     {
       hint: "use the version of stereo that wrote it, or move the archive folder away",
     },
@@ -51,8 +55,11 @@ function translate(file: string, open: () => ArchiveDatabase): ArchiveDatabase {
 
 /** node:sqlite in the shape that kysely's dialect expects. */
 function wrap(database: DatabaseSync): ArchiveDatabase {
+  // the few queries there are come again with every call; preparing one costs more than running it
+  const prepared = new Map<string, StatementSync>()
   const prepare = (sql: string) => {
-    const statement = database.prepare(sql)
+    const statement = prepared.get(sql) ?? database.prepare(sql)
+    if (prepared.size < MAX_PREPARED) prepared.set(sql, statement)
     // kysely types parameters as unknown; the tables above hold only strings, numbers and null
     const bind = (parameters: readonly unknown[]) => parameters as SQLInputValue[]
     return {

@@ -7,10 +7,12 @@ import type { AnswerHead, ExchangeEnd, ExchangeOpening, ExchangeRouting, Log } f
 import { storeBlob } from "./blobs.ts"
 import { BodySpool } from "./body-spool.ts"
 import { type ArchiveDatabase, openForWriting } from "./database.ts"
+import { openGroupCommit } from "./group-commit.ts"
+import { HeadSpool, type SpoolHead } from "./head-spool.ts"
 import { maskHeaders, maskTarget } from "./mask.ts"
 import { type Recovery, recoverSpool, rowOf } from "./recover.ts"
 import type { ExchangeRow } from "./schema.ts"
-import { removeSpool, type SpoolHead, type SpoolPaths, spoolPaths, writeSpoolHead } from "./spool.ts"
+import { removeSpool, type SpoolPaths, spoolPaths } from "./spool.ts"
 
 export interface OpenExchange {
   readonly id: string
@@ -47,7 +49,10 @@ export async function openArchive(
   const database = openForWriting(join(dir, "archive.db"))
   const recovery = { database, blobsDir, spoolDir, nowMs, log }
   const recovered = await recoverSpool(recovery)
-  const store: Store = { database, blobsDir, spoolDir, unsealed: new Set(), resealing: null }
+  const append = openGroupCommit<ExchangeRow>((rows) =>
+    database.insertInto("exchanges").values(rows).execute(),
+  )
+  const store: Store = { database, blobsDir, spoolDir, append, unsealed: new Set(), resealing: null }
   return {
     database,
     blobsDir,
@@ -77,6 +82,7 @@ interface Store {
   readonly database: ArchiveDatabase
   readonly blobsDir: string
   readonly spoolDir: string
+  readonly append: (row: ExchangeRow) => Promise<void>
   /** Exchanges whose sealing failed; nothing new begins before they are durable. */
   readonly unsealed: Set<string>
   /** Under way for whoever wants to begin. */
@@ -102,13 +108,14 @@ async function beginExchange(store: Store, opening: ExchangeOpening): Promise<Op
   const paths = spoolPaths(store.spoolDir, opening.id)
   let head: SpoolHead = { opening: maskOpening(opening), routing: null, answer: null }
   await store.database.selectFrom("exchanges").select("id").limit(1).execute()
-  writeSpoolHead(paths, head)
+  const headSpool = new HeadSpool(paths.head)
+  headSpool.write(head)
   const request = new BodySpool(paths.request)
   const response = new BodySpool(paths.response)
   let sealed: Promise<ExchangeRow> | null = null
   const update = (change: Partial<SpoolHead>) => {
     head = { ...head, ...change }
-    writeSpoolHead(paths, head)
+    headSpool.write(head)
   }
   return {
     id: opening.id,
@@ -117,7 +124,7 @@ async function beginExchange(store: Store, opening: ExchangeOpening): Promise<Op
     route: (routing) => update({ routing: { ...(head.routing ?? UNROUTED), ...routing } }),
     answer: (answer) => update({ answer: { ...answer, headers: maskHeaders(answer.headers) } }),
     seal(end) {
-      sealed ??= sealExchange(store, { head, paths, request, response }, end)
+      sealed ??= sealExchange(store, { head, headSpool, paths, request, response }, end)
       return sealed
     },
   }
@@ -127,6 +134,7 @@ const UNROUTED = { reason: null, provider: null, api: null }
 
 interface Unsealed {
   readonly head: SpoolHead
+  readonly headSpool: HeadSpool
   readonly paths: SpoolPaths
   readonly request: BodySpool
   readonly response: BodySpool
@@ -144,12 +152,15 @@ async function sealExchange(store: Store, open: Unsealed, end: ExchangeEnd): Pro
 }
 
 async function makeDurable(store: Store, open: Unsealed, end: ExchangeEnd): Promise<ExchangeRow> {
+  open.headSpool.close()
   const request = open.request.finish()
   const response = open.response.finish()
-  await storeBlob(store.blobsDir, request.sha256, open.paths.request)
-  await storeBlob(store.blobsDir, response.sha256, open.paths.response)
+  await Promise.all([
+    storeBlob(store.blobsDir, request.sha256, open.paths.request),
+    storeBlob(store.blobsDir, response.sha256, open.paths.response),
+  ])
   const row = rowOf(open.head, { request, response }, end)
-  await store.database.insertInto("exchanges").values(row).execute()
+  await store.append(row)
   await removeSpool(open.paths)
   return row
 }

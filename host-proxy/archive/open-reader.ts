@@ -2,9 +2,10 @@
 
 import { existsSync } from "node:fs"
 import { join } from "node:path"
+import { sql } from "kysely"
 import { readBlob } from "./blobs.ts"
 import { openForReading } from "./database.ts"
-import type { CostRow, ExchangeRow, FindingRow } from "./schema.ts"
+import type { AuditRow, CostRow, ExchangeRow, FindingRow } from "./schema.ts"
 
 export interface ArchiveReader extends AsyncDisposable {
   /** In order of time. */
@@ -12,6 +13,8 @@ export interface ArchiveReader extends AsyncDisposable {
   /** The latest cost row of each exchange. */
   costs(): Promise<ReadonlyMap<string, CostRow>>
   findings(): Promise<readonly FindingRow[]>
+  /** In order of time; empty for an archive that no program wrote to since there is an audit record. */
+  audit(filter?: { readonly machine: string }): Promise<readonly AuditRow[]>
   /** The raw bytes of a body. */
   body(sha256: string): Promise<Buffer>
 }
@@ -31,6 +34,12 @@ export function openReader(dir: string): ArchiveReader | null {
       return new Map(rows.map((row) => [row.exchange_id, row]))
     },
     findings: () => database.selectFrom("findings").selectAll().orderBy("id").execute(),
+    async audit(filter) {
+      const found = await sql`select 1 from sqlite_schema where name = 'audit'`.execute(database)
+      if (found.rows.length === 0) return []
+      const all = database.selectFrom("audit").selectAll().orderBy("id")
+      return (filter ? all.where("machine", "=", filter.machine) : all).execute()
+    },
     body: (sha256) => readBlob(join(dir, "blobs"), sha256),
     [Symbol.asyncDispose]: () => database.destroy(),
   }

@@ -8,8 +8,9 @@ import { reasonOf } from "../../contract/fault.ts"
 import type { ExchangeEnd, Log } from "../exchange.ts"
 import { EMPTY_SHA256, storeBlob } from "./blobs.ts"
 import type { ArchiveDatabase } from "./database.ts"
+import { parseSpoolHead, type SpoolHead } from "./head-spool.ts"
 import type { ExchangeRow } from "./schema.ts"
-import { removeSpool, type SpoolHead, spoolPaths } from "./spool.ts"
+import { removeSpool, spoolPaths } from "./spool.ts"
 
 export interface Recovery {
   readonly database: ArchiveDatabase
@@ -84,7 +85,6 @@ async function recoverOne(recovery: Recovery, id: string): Promise<ExchangeRow |
   if (!head) {
     // begun but never told to anyone: no head, so no byte of an answer has left
     for (const file of Object.values(paths)) await rm(file, { force: true })
-    await rm(`${paths.head}.new`, { force: true })
     return null
   }
   const known = await recovery.database.selectFrom("exchanges").select("id").where("id", "=", id).execute()
@@ -114,8 +114,7 @@ async function readHead(recovery: Recovery, id: string): Promise<SpoolHead | nul
   const file = spoolPaths(recovery.spoolDir, id).head
   if (!existsSync(file)) return null
   try {
-    // written by this program, renamed into place whole
-    return JSON.parse(await readFile(file, "utf8")) as SpoolHead
+    return parseSpoolHead(await readFile(file, "utf8"))
   } catch (thrown) {
     recovery.log(`archive: the spool's ${join("spool", `${id}.json`)} is unreadable (${reasonOf(thrown)})`)
     return null

@@ -75,14 +75,39 @@ export interface FindingRow {
   readonly found_at_ms: number
 }
 
+/** Something that a person did to what may leave a machine, or that the clock did. */
+export interface AuditRow {
+  readonly id: string
+  readonly at_ms: number
+  readonly machine: string
+  readonly run_id: string
+  /** The user of the host service, which alone may open its socket. */
+  readonly uid: number
+  readonly user: string
+  /** Who says to stand behind that user; a claim. */
+  readonly claimed_user: string | null
+  readonly action: "allow" | "deny" | "revoke" | "reload" | "ask-answer" | "expired" | "run-ended"
+  readonly rule_id: string | null
+  /** LiveRule as JSON. */
+  readonly rule: string | null
+  readonly why: string | null
+  /** How long the rule was to count; null: until the run ends. */
+  readonly for_seconds: number | null
+  /** What came of it, in words. */
+  readonly detail: string
+}
+
 export interface ArchiveTables {
   exchanges: ExchangeRow
   costs: CostRow
   envelopes: EnvelopeRow
   findings: FindingRow
+  audit: AuditRow
 }
 
-export const SCHEMA_VERSION = 1
+/** 2 added the audit record; nothing of 1 changed, so that a writer brings it up to date as it opens it. */
+export const SCHEMA_VERSION = 2
+export const OLDEST_SCHEMA_VERSION = 1
 
 export const SCHEMA_SQL = `
   create table if not exists exchanges (
@@ -110,5 +135,14 @@ export const SCHEMA_SQL = `
     id text primary key, run_id text not null, exchange_id text, kind text not null, detail text not null,
     found_at_ms integer not null
   ) strict;
+  create table if not exists audit (
+    id text primary key, at_ms integer not null, machine text not null, run_id text not null,
+    uid integer not null, user text not null, claimed_user text, action text not null, rule_id text, rule text,
+    why text, for_seconds integer, detail text not null
+  ) strict;
+  create trigger if not exists audit_is_not_changed before update on audit
+    begin select raise(abort, 'the audit record is only appended to'); end;
+  create trigger if not exists audit_is_not_shortened before delete on audit
+    begin select raise(abort, 'the audit record is only appended to'); end;
   pragma user_version = ${SCHEMA_VERSION};
 `

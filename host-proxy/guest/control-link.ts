@@ -5,16 +5,21 @@ import { setTimeout as delay } from "node:timers/promises"
 import { type GuestHealth, type GuestIdentity, guestHealth } from "../../contract/control.ts"
 import { reasonOf } from "../../contract/fault.ts"
 import type { ReadyReport } from "../../contract/host-api.ts"
+import type { MeasurementLine } from "../../contract/measurement.ts"
 import type { Log } from "../exchange.ts"
+import { openPace } from "../pace.ts"
 import { askGuest } from "./ask-guest.ts"
 import { connectSocket } from "./connect-socket.ts"
+import { readMeasurements } from "./read-measurements.ts"
 
 export interface ControlOptions {
   readonly socketPath: string
   /** A new identity for each time that a guest has none. */
   readonly identity: () => GuestIdentity
-  /** The rules that were loaded are there no more: somebody in the guest has become root. */
-  readonly onFirewallGone: () => void
+  /** Each thing that the guest says of what it is. */
+  readonly onMeasurement: (line: MeasurementLine) => void
+  /** The guest agent has begun anew. */
+  readonly onUnidentified: () => void
   readonly now: () => number
   readonly log: Log
 }
@@ -36,6 +41,9 @@ const ANSWER_MS = 20_000
 const ALIVE_MS = 60_000
 const VERIFY_MS = 3_000
 const PING_EVERY_MS = 5_000
+/** What a guest may say of itself: 20 kB each time that it is measured whole, and a few bytes when nothing changed. */
+const MEASURED_BYTES = { burst: 4 * 1024 * 1024, perSecond: 64 * 1024 }
+const MEASURE_AGAIN_MS = 1_000
 
 export function openControlLink(options: ControlOptions): ControlLink {
   const ended = new AbortController()
@@ -128,8 +136,9 @@ async function serveOnce(options: ControlOptions, state: LinkState, ended: Abort
   session.once("close", () => closed.abort(new Error("the guest closed the control wire")))
   const signal = AbortSignal.any([ended, closed.signal])
   try {
-    await greetGuest(session, options, state, signal)
-    await keepAlive(session, options, signal)
+    const health = await awaitAnswer(session, options, state, signal)
+    const kept = greetGuest(session, options, state, health, signal).then(() => keepAlive(session, signal))
+    await Promise.race([kept, followMeasurements(session, options, signal)])
   } catch (thrown) {
     throw closed.signal.aborted ? closed.signal.reason : thrown
   } finally {
@@ -138,15 +147,28 @@ async function serveOnce(options: ControlOptions, state: LinkState, ended: Abort
   }
 }
 
-async function greetGuest(
+/** Before anything is measured: what a new agent says counts, and nothing that one before it said. */
+async function awaitAnswer(
   session: ClientHttp2Session,
   options: ControlOptions,
   state: LinkState,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<GuestHealth> {
   state.waitingFor = "the guest agent's first answer"
-  let health = await readHealth(session, FIRST_ANSWER_MS, signal)
+  const health = await readHealth(session, FIRST_ANSWER_MS, signal)
   state.controlMs ??= options.now() - state.attachedAtMs
+  if (!health.identified) options.onUnidentified()
+  return health
+}
+
+async function greetGuest(
+  session: ClientHttp2Session,
+  options: ControlOptions,
+  state: LinkState,
+  answered: GuestHealth,
+  signal: AbortSignal,
+): Promise<void> {
+  let health = answered
   if (!health.identified) {
     state.waitingFor = "the guest agent to take its identity"
     const identity = { body: JSON.stringify(options.identity()), timeoutMs: ANSWER_MS, signal }
@@ -154,8 +176,9 @@ async function greetGuest(
     health = await awaitWhole(session, state, signal)
   }
   state.session = session
-  const readyMs = options.now() - state.attachedAtMs
-  state.settle({ health, controlMs: state.controlMs, readyMs })
+  const now = options.now()
+  const { attachedAtMs, controlMs } = state
+  state.settle({ health, controlMs: controlMs ?? now - attachedAtMs, readyMs: now - attachedAtMs })
   state.waitingFor = "nothing"
 }
 
@@ -178,6 +201,23 @@ function describeMissing(health: GuestHealth): string {
   return health.firewall ? "the guest's capture proxy" : "the guest's firewall rules"
 }
 
+/** As long as the session: a stream of measurements that breaks off begins anew, and its silence tells meanwhile. */
+async function followMeasurements(
+  session: ClientHttp2Session,
+  options: ControlOptions,
+  signal: AbortSignal,
+): Promise<never> {
+  const pace = openPace(MEASURED_BYTES, options.now, signal)
+  for (;;) {
+    try {
+      await readMeasurements(session, { take: options.onMeasurement, pace, signal })
+    } catch (thrown) {
+      if (!signal.aborted) options.log(`measurements: ${reasonOf(thrown)}`)
+    }
+    await delay(MEASURE_AGAIN_MS, null, { signal })
+  }
+}
+
 async function readHealth(
   session: ClientHttp2Session,
   timeoutMs: number,
@@ -188,17 +228,10 @@ async function readHealth(
 }
 
 /** A guest that restarts does not close the port on the host's side: only silence tells. */
-async function keepAlive(
-  session: ClientHttp2Session,
-  options: ControlOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  let firewall = true
+async function keepAlive(session: ClientHttp2Session, signal: AbortSignal): Promise<void> {
   for (;;) {
     await delay(PING_EVERY_MS, null, { signal })
     const health = await readHealth(session, ALIVE_MS, signal)
     if (!health.identified) throw new Error("the guest agent has restarted and lost its identity")
-    if (firewall && !health.firewall) options.onFirewallGone()
-    firewall = health.firewall
   }
 }

@@ -2,6 +2,7 @@
 
 import { once } from "node:events"
 import { constants, type ServerHttp2Stream } from "node:http2"
+import { reasonOf } from "../../contract/fault.ts"
 import { refusalBody } from "../../contract/verdict.ts"
 import { VERDICT_HEADER } from "../../contract/wire.ts"
 import type { HeaderList, Refusal } from "../exchange.ts"
@@ -10,6 +11,8 @@ import type { RawHeaders } from "./serve-session.ts"
 
 /** A guest that sends nothing for so long while it uploads has gone. */
 const UPLOAD_IDLE_MS = 60_000
+/** A body that is read before the decision is small, and nobody waits long for it. */
+const READ_AHEAD_MS = 30_000
 /** Longer than any wait for a provider: a guest that neither reads nor leaves is let go. */
 const IDLE_MS = 900_000
 
@@ -25,12 +28,16 @@ export class GuestStream {
   cutReason: string | null = null
   readonly #stream: ServerHttp2Stream
   readonly #gone = new AbortController()
+  /** The whole body, when it had to be read before the decision. */
+  #ahead: Buffer | null = null
 
   constructor(stream: ServerHttp2Stream, rawHeaders: RawHeaders) {
     this.#stream = stream
     this.read = readHead(rawHeaders)
     stream.setTimeout(IDLE_MS, () => this.cut())
     this.hasBody = !stream.endAfterHeaders && this.read.head.method !== "CONNECT"
+    // they would be lost on the way, and with them what the client meant by them
+    stream.once("trailers", () => this.cut("the request ended in trailers, which are not passed on"))
     // 'close' comes last, whatever ended the stream; after an orderly end it aborts nothing that matters
     stream.once("close", () => this.#gone.abort(new Error("the guest closed the stream")))
     stream.once("aborted", () => this.#gone.abort(new Error("the guest aborted the stream")))
@@ -41,8 +48,36 @@ export class GuestStream {
     return this.#gone.signal
   }
 
+  /**
+   * The whole body, for a decision that depends on it; `body` gives the same bytes later. Null when it is longer than
+   * `maxBytes`, breaks off, or does not come in time.
+   */
+  async readAhead(maxBytes: number): Promise<Buffer | null> {
+    const chunks: Buffer[] = []
+    let cameBytes = 0
+    const timer = setTimeout(() => this.cut("the body did not come in time"), READ_AHEAD_MS)
+    try {
+      for await (const chunk of this.body()) {
+        cameBytes += chunk.length
+        if (cameBytes > maxBytes) return null
+        chunks.push(chunk)
+      }
+    } catch (thrown) {
+      this.cut(`the body broke off: ${reasonOf(thrown)}`)
+      return null
+    } finally {
+      clearTimeout(timer)
+    }
+    this.#ahead = Buffer.concat(chunks)
+    return this.#ahead
+  }
+
   /** The body as it comes, with back-pressure through HTTP/2's windows. */
   async *body(): AsyncGenerator<Buffer> {
+    if (this.#ahead) {
+      yield this.#ahead
+      return
+    }
     this.#stream.setTimeout(UPLOAD_IDLE_MS)
     try {
       yield* this.#stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer> // no encoding is set

@@ -2,6 +2,7 @@
 
 import { GUEST_CLAIM_HEADERS } from "../../contract/wire.ts"
 import type { Claims, GuestHead, HeaderList, Refusal } from "../exchange.ts"
+import { checkHead } from "./check-head.ts"
 import type { RawHeaders } from "./serve-session.ts"
 
 /** Under which harnesses send their own session's id. */
@@ -15,16 +16,19 @@ export function readHead(raw: RawHeaders): ReadHead {
   const pairs = pairsOf(raw)
   const pseudo = new Map(pairs.filter(([name]) => name.startsWith(":")))
   const ordinary = pairs.filter(([name]) => !name.startsWith(":"))
+  // RFC 8441: to whoever decides, a WebSocket is the GET that it is in HTTP/1
+  const upgrades = pseudo.get(":method") === "CONNECT" && pseudo.get(":protocol") === "websocket"
   const head: GuestHead = {
-    method: pseudo.get(":method") ?? "",
+    method: upgrades ? "GET" : (pseudo.get(":method") ?? ""),
     scheme: pseudo.get(":scheme") ?? "",
     authority: pseudo.get(":authority") ?? "",
     target: pseudo.get(":path") ?? "",
     headers: ordinary.filter(([name]) => !name.startsWith(GUEST_CLAIM_HEADERS.prefix)),
     claims: readClaims(ordinary),
+    ...(upgrades ? { upgrade: "websocket" as const } : {}),
   }
-  const reason = describeMalformed(head, pseudo)
-  return reason === null ? { head } : { head: shorten(head), refusal: malformed(reason) }
+  const refusal = checkHead(head, pairs)
+  return refusal === null ? { head } : { head: shorten(head), refusal }
 }
 
 function readClaims(headers: HeaderList): Claims {
@@ -38,20 +42,6 @@ function readClaims(headers: HeaderList): Claims {
     sni: first(GUEST_CLAIM_HEADERS.sni),
     session: bounded(session),
   }
-}
-
-function describeMalformed(head: GuestHead, pseudo: ReadonlyMap<string, string>): string | null {
-  if (!/^[A-Z]{1,16}$/.test(head.method)) return "the method is not one to sixteen capital letters"
-  if (pseudo.has(":protocol")) return "extended CONNECT is not offered"
-  if (head.authority === "" || head.authority.length > 300) return "the authority is missing or too long"
-  if (head.target.length > 16_384) return "the path is longer than 16 KiB"
-  const bad = head.headers.find(([, value]) => /[\0\r\n]/.test(value))
-  return bad ? "a header value holds a control character" : null
-}
-
-function malformed(reason: string): Refusal {
-  const hint = "this is what the capture proxy should never send; look at how the request was made"
-  return { status: 400, rule: "request/malformed", reason, hint }
 }
 
 /** What is kept of a head that was refused unread. */

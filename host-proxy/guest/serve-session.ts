@@ -36,7 +36,7 @@ const LIMITS = {
     maxHeaderListSize: 64 * 1024,
     initialWindowSize: 1024 * 1024,
     enablePush: false,
-    enableConnectProtocol: false,
+    enableConnectProtocol: true,
   },
 } as const
 

@@ -1,6 +1,8 @@
 /** Turns the wire's scheme, authority and target into the one spelling that rules are written in, or refuses. */
 
 import { isIP } from "node:net"
+import { specialUseOf } from "../../contract/egress-host.ts"
+import { describeAmbiguousPath } from "../../contract/egress-path.ts"
 import type { EgressRequest } from "../../contract/verdict.ts"
 import type { GuestHead, Refusal } from "../exchange.ts"
 
@@ -10,8 +12,6 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 /** The last label of any spelling of an IPv4 address: a resolver would read it as a number. */
 const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/
 const AUTHORITY = /^([^:@]+)(?::(\d{1,5}))?$/
-/** `/ \ . NUL` spelled in percent, once or twice: what a server might decode into another path. */
-const ENCODED_GAMES = /%(?:25)*(?:2e|2f|5c|00)/i
 /** By these some servers take another method, host or path for the one that was decided on. */
 const OVERRIDES = new Set(
   "x-http-method-override x-http-method x-method-override x-original-url x-rewrite-url x-forwarded-host x-original-host x-host forwarded".split(
@@ -36,7 +36,7 @@ export function normaliseRequest(head: GuestHead): Normalised {
   if (wrong) return refuse("egress/bad-path", wrong)
   const query = head.target.includes("?") ? head.target.slice(path.length + 1) : null
   const { scheme, method } = head
-  return { request: { scheme, ...place, method, path, query, websocket: false } }
+  return { request: { scheme, ...place, method, path, query, websocket: head.upgrade === "websocket" } }
 }
 
 type Place = { readonly host: string; readonly port: number }
@@ -61,7 +61,9 @@ export function normaliseAuthority(authority: string, defaultPort: number): Plac
       `${quote(host)} is not a full lower-case host name without a trailing dot`,
     )
   }
-  return { host, port }
+  const special = specialUseOf(host)
+  if (special === null) return { host, port }
+  return refuse("egress/floor", `${quote(host)} lies under .${special}, which is never the public Internet`)
 }
 
 function contradiction(head: GuestHead, host: string): Refusal | null {
@@ -80,13 +82,11 @@ function contradiction(head: GuestHead, host: string): Refusal | null {
 
 function describeBadTarget(target: string, path: string): string | null {
   if (!target.startsWith("/")) return `the target ${quote(target)} does not begin with a slash`
-  if (!/^[!-~]+$/.test(target) || target.includes("#") || /[\\"<>^`{|}]/.test(path)) {
+  if (!/^[!-~]+$/.test(target) || target.includes("#")) {
     return `the target ${quote(target)} holds characters that a URL may not`
   }
-  if (ENCODED_GAMES.test(path)) return `the path ${quote(path)} holds an encoded dot, slash, backslash or NUL`
-  if (/%(?![0-9a-f]{2})/i.test(path)) return `the path ${quote(path)} holds a broken percent escape`
-  if (/\/\.{1,2}(?:\/|;|$)|\/\//.test(path)) return `the path ${quote(path)} holds a dot or empty segment`
-  return null
+  const ambiguous = describeAmbiguousPath(path)
+  return ambiguous === null ? null : `the path ${quote(path)} ${ambiguous}`
 }
 
 function refuse(rule: string, reason: string): { readonly refusal: Refusal } {
@@ -96,9 +96,11 @@ function refuse(rule: string, reason: string): { readonly refusal: Refusal } {
 const HINTS: Readonly<Record<string, string>> = {
   "egress/scheme": "call the host by https",
   "egress/ip-literal": "name the host instead: rules are about names, and an address is never allowed",
+  "egress/floor":
+    "call a public host by its name; no rule opens names of the local network or of metadata services",
   "egress/bad-host": "write the host as a plain name such as api.example.com, without a dot at its end",
   "egress/bad-path":
-    "write the path plainly: no dot segments, no doubled or encoded slashes, no bare specials",
+    "write the path plainly: no dot segments, no doubled slashes, nothing encoded that need not be",
   "egress/override": "ask for the method, host and path that are meant, and leave the header out",
   "egress/sni-mismatch": "ask in the request for the host that the TLS connection was made to",
   "egress/host-mismatch": "send one Host header, the same as the host that is called",
@@ -106,7 +108,9 @@ const HINTS: Readonly<Record<string, string>> = {
 
 function refusal(rule: string, reason: string): Refusal {
   const status =
-    ["egress/ip-literal", "egress/override"].includes(rule) || rule.endsWith("-mismatch") ? 403 : 400
+    ["egress/ip-literal", "egress/override", "egress/floor"].includes(rule) || rule.endsWith("-mismatch")
+      ? 403
+      : 400
   return { status, rule, reason, hint: HINTS[rule] ?? "send the request in its plain form" }
 }
 

@@ -1,7 +1,7 @@
 /** The floor that no rule opens: addresses that a guest's request never reaches, checked at connect time. */
 
 import { type LookupAddress, type LookupOptions, lookup } from "node:dns"
-import { BlockList, isIP } from "node:net"
+import { BlockList, isIP, SocketAddress } from "node:net"
 
 /** IANA's special-purpose registries and the clouds' metadata services; all of it is not the public Internet. */
 const CLOSED_IPV4 = [
@@ -25,8 +25,21 @@ const CLOSED_IPV4 = [
   "224.0.0.0/4",
   "240.0.0.0/4",
 ]
-/** Only 2000::/3 is global unicast; inside it, what tunnels or documents. */
-const CLOSED_IPV6_INSIDE = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"]
+/**
+ * Only 2000::/3 is global unicast, so that IPv4 in IPv6's clothes (mapped, compatible, both NAT64 prefixes), unique and
+ * site local, link local, multicast and SRv6 are closed already. Inside it, what tunnels, documents or is given back:
+ * Teredo, ORCHID and benchmarks lie in 2001::/23, 6to4 is 2002::/16, AS112 2620:4f:8000::/48, the 6bone 3ffe::/16.
+ */
+const CLOSED_IPV6_INSIDE = [
+  "2001::/23",
+  "2001:db8::/32",
+  "2002::/16",
+  "2620:4f:8000::/48",
+  "3ffe::/16",
+  "3fff::/20",
+]
+/** An interface identifier that holds an IPv4 address (RFC 5214), under whatever prefix; as Node writes addresses. */
+const ISATAP = /(?:::|:0:|:200:)5efe(?:::$|:[0-9a-f]+:[0-9a-f]+$)/
 
 const floor = buildFloor()
 
@@ -42,7 +55,8 @@ export function isBelowFloor(address: string): boolean {
   const family = isIP(address)
   if (family === 4) return floor.closed.check(address, "ipv4")
   if (family !== 6 || address.includes("%")) return true
-  return !floor.global.check(address, "ipv6") || floor.closed.check(address, "ipv6")
+  if (!floor.global.check(address, "ipv6") || floor.closed.check(address, "ipv6")) return true
+  return ISATAP.test(new SocketAddress({ address, family: "ipv6" }).address)
 }
 
 type LookupDone = (failure: Error | null, addresses: LookupAddress[] | string, family?: number) => void

@@ -1,5 +1,6 @@
 /** Opens connections to the world: the only place that does. No redirects, no proxies, no decompression. */
 
+import { isIP } from "node:net"
 import type { Readable } from "node:stream"
 import { Agent, buildConnector, type Dispatcher, errors } from "undici"
 import { reasonOf } from "../../contract/fault.ts"
@@ -108,6 +109,10 @@ function agentOptions(timeouts: Timeouts, connect: buildConnector.connector): Ag
 function guardedConnector(timeouts: Timeouts): buildConnector.connector {
   const connect = buildConnector({ timeout: timeouts.connectMs, lookup: lookupAboveFloor })
   return (options, callback) => {
+    // a literal is looked up by nobody, and not even a handshake goes to one below the floor
+    if (isIP(options.hostname) > 0 && isBelowFloor(options.hostname)) {
+      return callback(new FloorError(options.hostname, options.hostname), null)
+    }
     connect(options, (failure, socket) => {
       if (failure || !socket) return callback(failure ?? new Error("no socket"), null)
       const address = socket.remoteAddress ?? ""

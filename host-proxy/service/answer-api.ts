@@ -10,7 +10,9 @@ import type {
 import { machineName } from "../../contract/card.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { HostError, HostHealth, ReadyReport } from "../../contract/host-api.ts"
+import type { AttestationState } from "../../contract/measurement.ts"
 import type { Log } from "../exchange.ts"
+import { answerEgress, type EgressControl } from "./answer-egress.ts"
 
 export interface ApiOptions {
   readonly health: () => HostHealth
@@ -24,6 +26,11 @@ export interface MachineTable {
   attach(name: string): Promise<void>
   detach(name: string): Promise<void>
   find(name: string): {
+    readonly attestation: {
+      whenAttested(signal: AbortSignal): Promise<void>
+      report(): AttestationState
+    }
+    readonly egress: EgressControl
     readonly control: {
       ready(signal: AbortSignal): Promise<ReadyReport>
       session(): ClientHttp2Session | null
@@ -32,7 +39,7 @@ export interface MachineTable {
 }
 
 type Headers = Readonly<Record<string, unknown>>
-const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control)(\/.*|\?.*)?$/
+const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control|attestation|egress|reload)(\/.*|\?.*)?$/
 const MAX_READY_MS = 600_000
 const GUEST_GRACE_MS = 5_000
 
@@ -63,6 +70,10 @@ async function answerMachine(request: MachineRequest): Promise<void> {
     throw new Fault("host/unknown-request", `there is no ${request.method} ${request.path.slice(0, 200)}`)
   }
   const rest = parts[3] ?? ""
+  if (parts[2] === "egress" || parts[2] === "reload") {
+    const asked = { ...request, name, path: `/${parts[2]}${parts[3] ?? ""}` }
+    return answerEgress(asked, findMachine(request, name).egress)
+  }
   const asked = parts[2] === "control" ? "control" : `${request.method} ${parts[2]}`
   switch (asked) {
     case "POST attach":
@@ -73,6 +84,8 @@ async function answerMachine(request: MachineRequest): Promise<void> {
       return answerEmpty(request.stream, 204)
     case "GET ready":
       return answerReady(request, name, rest)
+    case "GET attestation":
+      return answerJson(request.stream, 200, findMachine(request, name).attestation.report())
     case "control":
       return relayControl(request, name, rest)
     default:
@@ -87,7 +100,9 @@ async function answerReady(request: MachineRequest, name: string, query: string)
   request.stream.once("close", () => gone.abort())
   const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs)])
   try {
-    answerJson(request.stream, 200, await findMachine(request, name).control.ready(signal))
+    const { control, attestation } = findMachine(request, name)
+    const [report] = await Promise.all([control.ready(signal), attestation.whenAttested(signal)])
+    answerJson(request.stream, 200, report)
   } catch (thrown) {
     if (thrown instanceof Fault) throw thrown
     const after = `${(timeoutMs / 1000).toFixed(1)} s`
@@ -167,6 +182,11 @@ const STATUS: Readonly<Record<string, number>> = {
   "host/no-machine": 404,
   "host/not-ready": 504,
   "host/no-guest": 503,
+  "host/not-attested": 409,
+  "host/bad-request": 400,
+  "egress/bad-rule": 400,
+  "egress/unknown-rule": 404,
+  "ask/already": 409,
 }
 
 function answerError(stream: ServerHttp2Stream, thrown: unknown): void {

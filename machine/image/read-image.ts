@@ -18,9 +18,26 @@ export interface BuiltImage {
 export async function readImage(home: Home, name: string): Promise<BuiltImage> {
   const dir = await findImage(home, name)
   const file = join(dir, "manifest.toml")
-  const parsed = parseToml({ text: await readFile(file, "utf8"), file, stage: "image" }, manifest)
+  const parsed = parseManifest(name, await readFile(file, "utf8"), file)
   await Promise.all(Object.values(parsed.files).map((one) => checkSize(name, dir, one)))
   return { name, dir, manifest: parsed }
+}
+
+/** Nobody writes a manifest by hand: one that is not understood is another version's. */
+function parseManifest(image: string, text: string, file: string): Manifest {
+  try {
+    return parseToml({ text, file, stage: "image" }, manifest)
+  } catch (thrown) {
+    if (!(thrown instanceof Fault)) throw thrown
+    throw new Fault(
+      thrown.code,
+      `image ${image} is not one that this version of stereo made: ${thrown.message}`,
+      {
+        hint: `build it again with \`stereo build ${image}\``,
+        cause: thrown,
+      },
+    )
+  }
 }
 
 async function findImage(home: Home, name: string): Promise<string> {

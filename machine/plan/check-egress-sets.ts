@@ -2,9 +2,8 @@
 
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { egressSet } from "../../contract/egress-set.ts"
 import { Fault } from "../../contract/fault.ts"
-import { parseToml } from "../../contract/toml.ts"
+import { readEgressSet } from "../../contract/read-egress-policy.ts"
 
 /** Faults: `card/unknown-egress-set`, with those that are known; `egress/bad-toml`, `egress/bad-field`. */
 export async function checkEgressSets(projectDir: string, wanted: readonly string[]): Promise<void> {
@@ -15,7 +14,7 @@ export async function checkEgressSets(projectDir: string, wanted: readonly strin
   if (unknown.length > 0) throw unknownSets(unknown, known, folder)
   for (const name of wanted) {
     const text = await readFile(join(folder, `${name}.toml`), "utf8")
-    parseToml({ text, file: `policies/egress/${name}.toml`, stage: "egress" }, egressSet)
+    readEgressSet(name, text)
   }
 }
 

@@ -33,6 +33,10 @@ export function planRecord(inputs: RecordInputs): MachineRecord {
       name: image.name,
       plan: image.manifest.plan,
       rootHash: image.manifest.verity.root_hash,
+      measurements: {
+        rulesetSha256: image.manifest.measurements.ruleset_sha256,
+        unitsSha256: image.manifest.measurements.units_sha256,
+      },
       dir: image.dir,
     },
     accelerator: inputs.accelerator,

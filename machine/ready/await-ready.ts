@@ -38,6 +38,14 @@ export async function awaitReady(request: ReadyRequest): Promise<ReadyReport> {
 }
 
 async function explain(request: ReadyRequest, thrown: unknown): Promise<Fault> {
+  // the guest is there and says what it is: its console has nothing to add
+  if (thrown instanceof Fault && thrown.code === "host/not-attested") {
+    const message = `${request.name} is not what its image promises, and nothing may leave it\n  ${thrown.message}`
+    return new Fault("machine/not-attested", message, {
+      ...(thrown.hint === undefined ? {} : { hint: thrown.hint }),
+      cause: thrown,
+    })
+  }
   const { layout } = request
   const console = await readTailText(layout.console, 256 * 1024)
   const qemu = await readTailText(layout.log, 16 * 1024)

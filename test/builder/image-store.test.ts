@@ -12,7 +12,7 @@ describe("the image store", () => {
     using folder = openFolder()
     const home = homeLayout(folder.dir)
     const stored = await storeImage(home, "base", writeImage("1"))
-    expect(stored.sizeBytes).toBe(6)
+    expect(stored.sizeBytes).toBe(12)
     for (const reference of ["base", stored.digest, stored.digest.slice(0, 8)]) {
       expect((await readImage(home, reference)).dir).toBe(stored.dir)
     }
@@ -80,7 +80,15 @@ function writeImage(version: string): (dir: string) => Promise<string> {
     name: "base",
     arch: "x86_64",
     plan: "0".repeat(64),
-    files: { kernel: part("vmlinux"), initramfs: part("initramfs.cpio"), root: part("root.verity") },
+    files: {
+      kernel: part("vmlinux"),
+      initramfs: part("initramfs.cpio"),
+      root: part("root.verity"),
+      firewall: part("firewall.nft"),
+      ruleset: part("ruleset.json"),
+      units: part("units.json"),
+    },
+    measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
     verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
     kernel: { version, command_line: "quiet" },
     resources: { cpus: 1, memory_mib: 256, disk_mib: 16 },

@@ -5,7 +5,10 @@ import { once } from "node:events"
 import { type ClientHttp2Session, connect, performServerHandshake, type ServerHttp2Stream } from "node:http2"
 import { createConnection, createServer, type Socket } from "node:net"
 import type { MachineHome } from "../../contract/home.ts"
+import type { Measured, MeasurementLine } from "../../contract/measurement.ts"
 import type { Envelope } from "../../contract/uplink.ts"
+import { MEASUREMENT_EVERY_MS } from "../../contract/wire.ts"
+import { FAKE_MEASURED } from "./measured.ts"
 
 export interface GuestRequest {
   readonly method?: string
@@ -92,9 +95,21 @@ export class GuestEgress implements Disposable {
   }
 }
 
-/** The guest's agent: answers the control wire as a server on what QEMU would listen on. */
-export async function openGuestControl(home: MachineHome): Promise<GuestControl> {
+/**
+ * The guest's agent: answers the control wire as a server on what QEMU would listen on. It measures itself to be
+ * what the lab's image promises, unless told to be something else.
+ */
+export async function openGuestControl(
+  home: MachineHome,
+  measured: Measured = FAKE_MEASURED,
+): Promise<GuestControl> {
   const identities: unknown[] = []
+  const told = new Set<ServerHttp2Stream>()
+  const state: FakeAgent = { identities, told, measured }
+  const tell = (line: MeasurementLine) => {
+    for (const stream of told) stream.write(`${JSON.stringify(line)}\n`)
+  }
+  const alive = setInterval(() => tell({ kind: "alive" }), MEASUREMENT_EVERY_MS).unref()
   const silences = new Set<() => void>()
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -109,21 +124,28 @@ export async function openGuestControl(home: MachineHome): Promise<GuestControl>
     })
     session.on("stream", (stream, headers) => {
       stream.on("error", () => stream.close())
-      if (!silent) void answerControl(stream, headers, identities)
+      if (!silent) void answerControl(stream, headers, state)
     })
   })
   server.listen(home.controlSocket)
   await once(server, "listening")
   return {
     identities,
+    tell,
+    become(next) {
+      state.measured = next
+    },
     restart() {
       identities.length = 0
+      state.measured = { ...state.measured, agentId: `${state.measured.agentId}+` }
       for (const silence of silences) silence()
     },
     dropConnections: () => {
       for (const socket of sockets) socket.destroy()
     },
     async [Symbol.asyncDispose]() {
+      clearInterval(alive)
+      if (!server.listening) return
       server.close()
       for (const socket of sockets) socket.destroy()
       await once(server, "close")
@@ -131,7 +153,18 @@ export async function openGuestControl(home: MachineHome): Promise<GuestControl>
   }
 }
 
+interface FakeAgent {
+  readonly identities: unknown[]
+  /** Those who asked to be told of measurements. */
+  readonly told: Set<ServerHttp2Stream>
+  measured: Measured
+}
+
 export interface GuestControl extends AsyncDisposable {
+  /** Says a line to everybody who follows the measurements. */
+  tell(line: MeasurementLine): void
+  /** Measures itself to be this from the next question on. */
+  become(measured: Measured): void
   /** Every identity that was put. */
   readonly identities: readonly unknown[]
   dropConnections(): void
@@ -142,12 +175,19 @@ export interface GuestControl extends AsyncDisposable {
 async function answerControl(
   stream: ServerHttp2Stream,
   headers: Readonly<Record<string, unknown>>,
-  identities: unknown[],
+  { identities, told, measured }: FakeAgent,
 ): Promise<void> {
   const asked = `${headers[":method"]} ${headers[":path"]}`
   if (asked === "POST /echo") {
     stream.respond({ ":status": 200 })
     stream.pipe(stream)
+    return
+  }
+  if (asked === "GET /measurements") {
+    stream.respond({ ":status": 200 })
+    stream.write(`${JSON.stringify(measured)}\n`)
+    told.add(stream)
+    stream.once("close", () => told.delete(stream))
     return
   }
   const parts: Buffer[] = []

@@ -3,10 +3,13 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { canonicalRuleset, digestRuleset } from "../../contract/canonical-ruleset.ts"
 import { type Home, homeLayout, type MachineHome, machineLayout } from "../../contract/home.ts"
 import { newIdentifier } from "../../contract/identifier.ts"
 import type { MachineRecord } from "../../contract/machine-record.ts"
+import { digestUnitSet, renderUnitSet } from "../../contract/unit-set.ts"
 import { projectDir } from "../rules/sources.ts"
+import { FAKE_MEASURED } from "./measured.ts"
 
 /** What the provider knows; must never be seen anywhere else. */
 export const REAL_KEY = "sk-ant-real-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -35,7 +38,7 @@ export interface LabOptions {
 export function openHostLab(options: LabOptions): HostLab {
   const root = mkdtempSync(join(tmpdir(), "stereo-lab-"))
   const home = homeLayout(root)
-  const record = makeRecord(options.egressSets ?? ["anthropic", "openai"])
+  const record = makeRecord(options.egressSets ?? ["anthropic", "openai"], makeImage(root))
   const machine = machineLayout(home, record.name)
   mkdirSync(dirname(machine.egressSocket), { recursive: true, mode: 0o700 })
   writeFileSync(machine.record, JSON.stringify(record), { mode: 0o600 })
@@ -53,13 +56,24 @@ export function openHostLab(options: LabOptions): HostLab {
   return { home, machine, record, policiesDir, [Symbol.dispose]: () => rmSync(root, { recursive: true }) }
 }
 
-function makeRecord(egressSets: readonly string[]): MachineRecord {
+/** The folder of an image that the fake guest of test/fakes/guest.ts is found to be. */
+function makeImage(root: string): MachineRecord["image"] {
+  const dir = join(root, "image")
   const digest = "0".repeat(64)
+  const [ruleset, units] = [canonicalRuleset(FAKE_MEASURED.ruleset), renderUnitSet(FAKE_MEASURED.units)]
+  mkdirSync(dir)
+  writeFileSync(join(dir, "ruleset.json"), ruleset)
+  writeFileSync(join(dir, "units.json"), units)
+  const measurements = { rulesetSha256: digestRuleset(ruleset), unitsSha256: digestUnitSet(units) }
+  return { name: "base", plan: digest, rootHash: FAKE_MEASURED.root.hash, measurements, dir }
+}
+
+function makeRecord(egressSets: readonly string[], image: MachineRecord["image"]): MachineRecord {
   return {
     schema: 1,
     name: "lab",
     runId: newIdentifier(Date.now()),
-    image: { name: "base", plan: digest, rootHash: digest, dir: "/nowhere" },
+    image,
     accelerator: "tcg",
     state: "running",
     failure: null,

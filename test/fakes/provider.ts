@@ -35,6 +35,8 @@ export interface FakeAnswer {
 export interface FakeProvider extends AsyncDisposable {
   readonly url: string
   readonly requests: readonly RecordedRequest[]
+  /** How many connections were ever accepted. */
+  connections(): number
   /** Resolves when some client has cut its connection before the answer's end. */
   readonly aborted: Promise<void>
 }
@@ -55,12 +57,17 @@ export async function openFakeProvider(options: FakeProviderOptions = {}): Promi
       response.destroy(thrown instanceof Error ? thrown : new Error(String(thrown)))
     })
   })
+  let accepted = 0
+  server.on("connection", () => {
+    accepted += 1
+  })
   server.listen(options.port ?? 0, "127.0.0.1")
   await once(server, "listening")
   const { port } = server.address() as AddressInfo // a TCP server's address is never a string
   return {
     url: `http://127.0.0.1:${port}`,
     requests,
+    connections: () => accepted,
     aborted: aborted.promise,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()

@@ -42,11 +42,7 @@ describe("what the capture proxy refuses or answers by itself", () => {
     ["a folded header", "GET / HTTP/1.1\r\nHost: a.example\r\nX: a\r\n b\r\n\r\n", 400],
     ["a space before the colon", "GET / HTTP/1.1\r\nHost : a.example\r\n\r\n", 400],
     ["HTTP/2 without asking", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400],
-    [
-      "an upgrade",
-      "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
-      501,
-    ],
+    ["an upgrade", "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", 501],
     ["a head over 64 KiB", `GET / HTTP/1.1\r\nHost: a.example\r\nX: ${"x".repeat(70_000)}\r\n\r\n`, 431],
   ])(
     "refuses %s itself, in the shape of the host's refusals, and asks nobody",

@@ -1,7 +1,7 @@
 /** The real capture proxy in a lab's guest, before a stand-in of the host that the tests direct. */
 
 import type { ChildProcess } from "node:child_process"
-import { copyFileSync, existsSync } from "node:fs"
+import { copyFileSync, existsSync, writeFileSync } from "node:fs"
 import type { Http2Server } from "node:http2"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -24,6 +24,22 @@ export interface ProbeResult {
   readonly resolved: unknown
 }
 
+export interface RawCase {
+  /** latin1. */
+  readonly bytes: string
+  readonly host: string
+  readonly port: number
+  /** Sent byte by byte, so many milliseconds apart. */
+  readonly dripMs?: number | undefined
+}
+
+export interface RawCame {
+  /** Which case it answers. */
+  readonly index: number
+  readonly answer: string
+  readonly elapsedMs: number
+}
+
 export interface CaptureLab {
   readonly lab: GuestLab
   readonly host: GatewayStandIn
@@ -32,6 +48,8 @@ export interface CaptureLab {
   readonly capture: ChildProcess
   /** Runs the probe client as the agent; `onEvent` sees what it prints as it prints it. */
   readonly probe: (spec: ProbeSpec, onEvent?: (event: ProbeEvent) => void) => Promise<ProbeResult>
+  /** Sends bytes on connections of their own, as the agent, and says what came back. */
+  readonly send: (cases: readonly RawCase[]) => Promise<readonly RawCame[]>
   /** The envelope of the exchange that the host saw with that id. */
   readonly envelopeOf: (id: unknown) => Promise<Envelope>
   readonly close: () => Promise<void>
@@ -48,7 +66,7 @@ export async function openCaptureLab(): Promise<CaptureLab> {
     log: (line) => process.stderr.write(`${line}\n`),
   })
   await startRelay(lab)
-  for (const name of ["probe-client.ts", "garbage-client.ts"]) {
+  for (const name of ["probe-client.ts", "garbage-client.ts", "corpus-client.ts"]) {
     copyFileSync(join(projectDir, "test/guest-agent", name), join(lab.dir, name))
   }
   const capture = await startCapture(lab)
@@ -58,6 +76,7 @@ export async function openCaptureLab(): Promise<CaptureLab> {
     envelopes,
     capture,
     probe: (spec, onEvent) => probe(lab, spec, onEvent),
+    send: (cases) => sendRaw(lab, cases),
     envelopeOf: (id) => waitFor(`the envelope ${id}`, () => envelopes.find((one) => one.id === id)),
     close: () => close(lab, host, intake),
   }
@@ -97,6 +116,17 @@ async function startCapture(lab: GuestLab): Promise<ChildProcess> {
     'for i in $(seq 500); do grep -q "0100007F:0C38 .* 0A " /proc/net/tcp && exit; sleep 0.02; done; exit 1'
   await lab.run(GUEST_USERS.agent.uid, ["sh", "-c", listening])
   return capture
+}
+
+async function sendRaw(lab: GuestLab, cases: readonly RawCase[]): Promise<readonly RawCame[]> {
+  const file = join(lab.dir, "cases.json")
+  writeFileSync(file, JSON.stringify(cases))
+  const argv = ["/run/node", join(lab.dir, "corpus-client.ts"), file]
+  const { stdout } = await lab.run(GUEST_USERS.agent.uid, argv, "", { NODE_NO_WARNINGS: "1" })
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line): RawCame => JSON.parse(line))
 }
 
 async function probe(

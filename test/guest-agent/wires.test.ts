@@ -82,6 +82,7 @@ describe("the control wire's guest side", () => {
       health: async () => health,
       identify: async (body) => void said.push(JSON.stringify(body)),
       firewall: async () => Buffer.from("{}"),
+      measure: () => () => undefined,
       ssh: (stream) => void stream.pipe(stream),
       shutdown: () => void said.push("shutdown"),
       log: () => undefined,

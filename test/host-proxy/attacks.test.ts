@@ -25,6 +25,7 @@ async function openHostileControl(
       )
     })
   })
+  await lab.control[Symbol.asyncDispose]()
   server.listen(lab.files.machine.controlSocket)
   await once(server, "listening")
   return {

@@ -93,7 +93,7 @@ describe("stereo sessions", () => {
     })
     await lab.guest.send({
       ...call,
-      headers: { ...call.headers, "x-claude-code-session-id": "\u00e9 evil; $(id)" },
+      headers: { ...call.headers, "x-claude-code-session-id": "evil; $(id)" },
     })
     const shown = await stereo(lab.files.home.root, "sessions", "show", lab.files.record.runId)
     expect(shown.code).toBe(0)

@@ -2,7 +2,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "vitest"
 import { refusalBody } from "../../contract/verdict.ts"
-import { openGuestEgress } from "../fakes/guest.ts"
+import { openGuestControl, openGuestEgress } from "../fakes/guest.ts"
 import { callHost, startHost } from "../fakes/host-client.ts"
 import { openHostLab, PLACEHOLDER, REAL_KEY } from "../fakes/host-lab.ts"
 import { openFakeProvider } from "../fakes/provider.ts"
@@ -21,6 +21,7 @@ const MESSAGES = {
 const REGISTRY = `
 name = "registry"
 why = "the agent installs packages in this test"
+owner = "testers"
 
 [[allow]]
 host = "registry.example.com"
@@ -56,6 +57,7 @@ describe("a call through the gateway", () => {
   it("reaches the provider with the real credential and comes back byte for byte", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
+    await using _agent = await openGuestControl(lab.machine)
     await using _host = await startHost(lab)
     expect(await callHost(lab.home.hostSocket, "POST", "/machines/lab/attach")).toMatchObject({ status: 204 })
     using guest = await openGuestEgress(lab.machine.egressSocket)

@@ -132,6 +132,7 @@ describe("a hostile guest on the other two wires", () => {
         socket.on("error", () => socket.destroy())
         socket.write(Buffer.from("\0\0\0garbage that is no frame of anything at all, again and again"))
       })
+      if (name === "controlSocket") await lab.control[Symbol.asyncDispose]()
       server.listen(lab.files.machine[name])
       for (let seen = 0; seen < 2; seen += 1) await once(server, "connection")
       await expectStillServing(lab)

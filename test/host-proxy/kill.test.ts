@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import { once } from "node:events"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import { type GuestAnswer, openGuestEgress } from "../fakes/guest.ts"
+import { type GuestAnswer, openGuestControl, openGuestEgress } from "../fakes/guest.ts"
 import { callHost } from "../fakes/host-client.ts"
 import { type HostLab, openHostLab } from "../fakes/host-lab.ts"
 import { openFakeProvider } from "../fakes/provider.ts"
@@ -44,6 +44,7 @@ describe("kill -9 of the host service in the middle of a stream", () => {
   it("loses no exchange that was acknowledged, and keeps what had come of the others", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
+    await using _agent = await openGuestControl(lab.machine)
     using first = startProgram(lab)
     await attach(lab)
     const acknowledged: GuestAnswer[] = []
@@ -82,6 +83,7 @@ describe("kill -9 of the host service in the middle of a stream", () => {
   it("at any moment of many calls leaves every acknowledged answer in the archive", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
+    await using _agent = await openGuestControl(lab.machine)
     using program = startProgram(lab)
     await attach(lab)
     const acknowledged = new Set<string>()
@@ -106,6 +108,7 @@ describe("a second host service", () => {
   it("started at the same moment leaves exactly one", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
+    await using _agent = await openGuestControl(lab.machine)
     const programs = Array.from({ length: 4 }, () => startProgram(lab))
     const codes: (number | null)[] = []
     for (const one of programs) one.process.once("exit", (code) => codes.push(code))
@@ -118,6 +121,7 @@ describe("a second host service", () => {
   it("refuses politely while the first answers, and takes over the socket that a kill left", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
+    await using _agent = await openGuestControl(lab.machine)
     using first = startProgram(lab)
     await attach(lab)
     using second = startProgram(lab)

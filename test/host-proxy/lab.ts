@@ -3,7 +3,7 @@
 import { openReader } from "../../host-proxy/archive/open-reader.ts"
 import type { ExchangeRow } from "../../host-proxy/archive/schema.ts"
 import type { HostOptions } from "../../host-proxy/open-host.ts"
-import { type GuestEgress, openGuestEgress } from "../fakes/guest.ts"
+import { type GuestControl, type GuestEgress, openGuestControl, openGuestEgress } from "../fakes/guest.ts"
 import { callHost, startHost } from "../fakes/host-client.ts"
 import { type HostLab, type LabOptions, openHostLab, PLACEHOLDER } from "../fakes/host-lab.ts"
 import { type FakeProvider, type FakeProviderOptions, openFakeProvider } from "../fakes/provider.ts"
@@ -12,6 +12,8 @@ export interface Lab extends AsyncDisposable {
   readonly provider: FakeProvider
   readonly files: HostLab
   readonly guest: GuestEgress
+  /** The guest's agent; disposed of, its socket is free for another. */
+  readonly control: GuestControl
   /** The host service's log. */
   readonly lines: readonly string[]
   /** Every archived exchange, read as another process would. */
@@ -22,6 +24,8 @@ export interface LabParts {
   readonly provider?: FakeProviderOptions
   readonly files?: Partial<LabOptions>
   readonly host?: Partial<HostOptions>
+  /** There is no guest agent, so nobody says that the machine is what its image promises. */
+  readonly unmeasured?: boolean
 }
 
 export async function openLab(parts: LabParts = {}): Promise<Lab> {
@@ -29,19 +33,29 @@ export async function openLab(parts: LabParts = {}): Promise<Lab> {
   const provider = stack.use(await openFakeProvider(parts.provider))
   const files = stack.use(openHostLab({ upstream: provider.url, ...parts.files }))
   const lines: string[] = []
+  const control = stack.use(await openGuestControl(files.machine))
+  if (parts.unmeasured) await control[Symbol.asyncDispose]()
   stack.use(await startHost(files, lines, parts.host))
   const attached = await callHost(files.home.hostSocket, "POST", "/machines/lab/attach")
   if (attached.status !== 204) throw new Error(`attach: ${attached.body}`)
+  if (!parts.unmeasured) await awaitReady(files)
   const guest = stack.use(await openGuestEgress(files.machine.egressSocket))
   const owned = stack.move()
   return {
     provider,
     files,
     guest,
+    control,
     lines,
     rows: () => readRows(files),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** The guest has its identity, and calls may pass. */
+export async function awaitReady(files: HostLab): Promise<void> {
+  const ready = await callHost(files.home.hostSocket, "GET", "/machines/lab/ready?timeout_ms=10000")
+  if (ready.status !== 200) throw new Error(`ready: ${ready.body}`)
 }
 
 /** A call of Anthropic's Messages API; `fake` asks the fake provider for misbehaviour. */

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "vitest"
-import { openGuestEgress } from "../fakes/guest.ts"
+import { openGuestControl, openGuestEgress } from "../fakes/guest.ts"
 import { callHost, startHost } from "../fakes/host-client.ts"
 import { type HostLab, openHostLab } from "../fakes/host-lab.ts"
 import { openFakeProvider } from "../fakes/provider.ts"
@@ -30,6 +30,7 @@ describe("the ledger", () => {
   it("prices again with a new row when the price table has changed, and keeps the old one", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
+    await using _agent = await openGuestControl(lab.machine)
     await callOnce(lab)
     const file = join(lab.policiesDir, "prices", "anthropic.toml")
     const text = readFileSync(file, "utf8")
@@ -47,6 +48,7 @@ describe("the ledger", () => {
   it("derives at the next start what a crash left out", async () => {
     await using provider = await openFakeProvider()
     using lab = openHostLab({ upstream: provider.url })
+    await using _agent = await openGuestControl(lab.machine)
     await callOnce(lab)
     const database = new DatabaseSync(join(lab.home.archive, "archive.db"))
     database.exec("delete from costs")
@@ -61,6 +63,7 @@ describe("the ledger", () => {
     await once(silent, "listening")
     const { port } = silent.address() as AddressInfo // a TCP server's address is never a string
     using lab = openHostLab({ upstream: `http://127.0.0.1:${port}` })
+    await using _agent = await openGuestControl(lab.machine)
     await using _host = await startHost(lab)
     await callHost(lab.home.hostSocket, "POST", "/machines/lab/attach")
     const guest = await openGuestEgress(lab.machine.egressSocket)

@@ -5,7 +5,7 @@ import { hostError, readyReport } from "../../contract/host-api.ts"
 import { newIdentifier } from "../../contract/identifier.ts"
 import type { Envelope } from "../../contract/uplink.ts"
 import { openReader } from "../../host-proxy/archive/open-reader.ts"
-import { openGuestControl, openGuestUplink } from "../fakes/guest.ts"
+import { openGuestUplink } from "../fakes/guest.ts"
 import { callHost } from "../fakes/host-client.ts"
 import { PLACEHOLDER } from "../fakes/host-lab.ts"
 import { eventually, type Lab, messagesCall, openLab } from "./lab.ts"
@@ -17,24 +17,23 @@ function callApi(lab: Lab, method: string, path: string, body?: string) {
 describe("the control wire", () => {
   it("tells the guest who it is, with placeholders and never with a real key, and then reports ready", async () => {
     await using lab = await openLab()
-    await using control = await openGuestControl(lab.files.machine)
     const answer = await callApi(lab, "GET", "/ready?timeout_ms=5000")
     expect(answer.status).toBe(200)
     const report = readyReport.parse(JSON.parse(answer.body))
     expect(report.health.identified).toBe(true)
     expect(report.readyMs).toBeGreaterThanOrEqual(report.controlMs)
-    expect(control.identities).toMatchObject([
+    expect(lab.control.identities).toMatchObject([
       {
         name: "lab",
         runId: lab.files.record.runId,
         env: { COLOUR: "green", ANTHROPIC_API_KEY: PLACEHOLDER },
       },
     ])
-    expect(JSON.stringify(control.identities)).not.toContain("sk-ant-real")
+    expect(JSON.stringify(lab.control.identities)).not.toContain("sk-ant-real")
   })
 
   it("that nobody answers is a 504 that says what was waited for", async () => {
-    await using lab = await openLab()
+    await using lab = await openLab({ unmeasured: true })
     const answer = await callApi(lab, "GET", "/ready?timeout_ms=200")
     expect(answer.status).toBe(504)
     expect(hostError.parse(JSON.parse(answer.body)).error).toMatchObject({ code: "host/not-ready" })
@@ -43,7 +42,6 @@ describe("the control wire", () => {
 
   it("is relayed with both bodies streamed", async () => {
     await using lab = await openLab()
-    await using _control = await openGuestControl(lab.files.machine)
     await callApi(lab, "GET", "/ready?timeout_ms=5000")
     const body = "to and fro ".repeat(100_000)
     const answer = await callApi(lab, "POST", "/control/echo", body)
@@ -54,17 +52,16 @@ describe("the control wire", () => {
 
   it("is taken up again when the guest drops it", async () => {
     await using lab = await openLab()
-    await using control = await openGuestControl(lab.files.machine)
     await callApi(lab, "GET", "/ready?timeout_ms=5000")
-    control.dropConnections()
+    lab.control.dropConnections()
     await eventually(async () =>
       (await callApi(lab, "GET", "/control/health")).status === 200 ? true : null,
     )
-    expect(control.identities).toHaveLength(1)
+    expect(lab.control.identities).toHaveLength(1)
   })
 
   it("without a guest, or of an unknown machine, is an error that says so", async () => {
-    await using lab = await openLab()
+    await using lab = await openLab({ unmeasured: true })
     expect((await callApi(lab, "POST", "/control/ssh")).status).toBe(503)
     expect((await callHost(lab.files.home.hostSocket, "GET", "/machines/other/ready")).status).toBe(404)
     expect((await callHost(lab.files.home.hostSocket, "GET", "/machines/..%2f/ready")).status).toBe(404)
@@ -95,7 +92,6 @@ describe("the control wire", () => {
 describe("a guest agent that restarts", () => {
   it("shows on the uplink, and is given its identity anew over a new control session", async () => {
     await using lab = await openLab()
-    await using control = await openGuestControl(lab.files.machine)
     const server = createServer((socket) => {
       socket.on("error", () => socket.destroy())
       socket.resume()
@@ -104,9 +100,9 @@ describe("a guest agent that restarts", () => {
       setTimeout(() => socket.write(START), 300)
     })
     await callApi(lab, "GET", "/ready?timeout_ms=5000")
-    control.restart()
+    lab.control.restart()
     server.listen(lab.files.machine.uplinkSocket)
-    await eventually(() => (control.identities.length === 1 ? true : null))
+    await eventually(() => (lab.control.identities.length === 1 ? true : null))
     await eventually(async () =>
       (await callApi(lab, "GET", "/control/health")).status === 200 ? true : null,
     )

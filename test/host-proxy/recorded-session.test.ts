@@ -8,7 +8,7 @@ import { groupCosts } from "../../host-proxy/group-costs.ts"
 import { readLedger } from "../../host-proxy/read-ledger.ts"
 import { readSessionSteps } from "../../host-proxy/read-session-steps.ts"
 import { readSessions } from "../../host-proxy/read-sessions.ts"
-import { openGuestEgress } from "../fakes/guest.ts"
+import { openGuestControl, openGuestEgress } from "../fakes/guest.ts"
 import { callHost, startHost } from "../fakes/host-client.ts"
 import { type HostLab, openHostLab, PLACEHOLDER } from "../fakes/host-lab.ts"
 import { openFakeProvider } from "../fakes/provider.ts"
@@ -44,6 +44,7 @@ describe("the recorded Claude Code session", () => {
     const replays = readReplays(FIXTURE)
     await using provider = await openFakeProvider({ replays })
     using lab = openHostLab({ upstream: provider.url })
+    await using _agent = await openGuestControl(lab.machine)
     await using _host = await startHost(lab)
     await callHost(lab.home.hostSocket, "POST", "/machines/lab/attach")
     const answers = await replayAll(lab, replays)
@@ -70,6 +71,7 @@ describe("the recorded Claude Code session", () => {
     const replays = readReplays(FIXTURE)
     await using provider = await openFakeProvider({ replays })
     using lab = openHostLab({ upstream: provider.url })
+    await using _agent = await openGuestControl(lab.machine)
     await using _host = await startHost(lab)
     await callHost(lab.home.hostSocket, "POST", "/machines/lab/attach")
     await replayAll(lab, replays)

@@ -25,7 +25,8 @@ const image = manifest.parse({
   name: "coder",
   arch: "x86_64",
   plan: "a".repeat(64),
-  files: { kernel: file, initramfs: file, root: file },
+  files: { kernel: file, initramfs: file, root: file, firewall: file, ruleset: file, units: file },
+  measurements: { ruleset_sha256: "c".repeat(64), units_sha256: "d".repeat(64) },
   verity: { root_hash: "b".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
   kernel: { version: "6.12", command_line: "quiet" },
   resources: { cpus: 2, memory_mib: 1024, disk_mib: 1024 },
@@ -70,6 +71,13 @@ describe("a machine's record", () => {
     expect(planned.env).toMatchObject({ A: "image", B: "card" })
   })
 
+  it("carries what the image's manifest promises a machine to be found as", () => {
+    expect(plan().image).toMatchObject({
+      rootHash: "b".repeat(64),
+      measurements: { rulesetSha256: "c".repeat(64), unitsSha256: "d".repeat(64) },
+    })
+  })
+
   it("invents a name that a machine may have", () => {
     expect(plan().name).toBe("coder-8jszqs")
   })
@@ -107,7 +115,10 @@ describe("a card", () => {
 
   it("is refused with the known names when it asks for an egress set that is not there", async () => {
     mkdirSync(join(dir, "policies", "egress"), { recursive: true })
-    writeFileSync(join(dir, "policies", "egress", "known.toml"), 'name = "known"\nwhy = "a set for a test"\n')
+    writeFileSync(
+      join(dir, "policies", "egress", "known.toml"),
+      'name = "known"\nwhy = "a set for a test"\nowner = "testers"\n',
+    )
     writeFileSync(
       join(dir, "policies", "egress", "broken.toml"),
       'name = "broken"\nwhy = "too few"\nallow = 1\n',
@@ -121,6 +132,17 @@ describe("a card", () => {
     await expect(checkEgressSets(dir, ["known", "broken"])).rejects.toMatchObject({
       code: "egress/bad-field",
       message: expect.stringContaining("policies/egress/broken.toml:3: allow: expected a list"),
+    })
+    const wide = `name = "wide"\nwhy = "a set for a test"\nowner = "testers"\n\n[[allow]]\nhost = "*.com"\nmethods = ["GET"]\npaths = ["/**"]\nwhy = "a rule for a test"\n`
+    writeFileSync(join(dir, "policies", "egress", "wide.toml"), wide)
+    await expect(checkEgressSets(dir, ["wide"])).rejects.toMatchObject({
+      message: expect.stringContaining(
+        "policies/egress/wide.toml:6: allow.0.host: stands for every name under com",
+      ),
+    })
+    writeFileSync(join(dir, "policies", "egress", "copied.toml"), wide.replace("*.com", "a.example.com"))
+    await expect(checkEgressSets(dir, ["copied"])).rejects.toMatchObject({
+      message: expect.stringContaining('policies/egress/copied.toml:1: name: is "wide"'),
     })
   })
 

@@ -25,30 +25,54 @@ function ruleOf(change: Partial<GuestHead>): string {
 describe("normaliseRequest", () => {
   it("gives the one spelling that rules are written in", () => {
     expect(normaliseRequest(head({ authority: "API.Example.COM:8443" }))).toEqual({
-      request: { scheme: "https", host: "api.example.com", port: 8443, method: "GET", path: "/v1/items" },
+      request: {
+        ...{ scheme: "https", host: "api.example.com", port: 8443, method: "GET", path: "/v1/items" },
+        ...{ query: "q=1", websocket: false },
+      },
     })
     expect(normaliseRequest(head({ scheme: "http" }))).toMatchObject({ request: { port: 80 } })
   })
 
   it.each([
-    "127.0.0.1",
-    "127.0.0.1:443",
-    "127.1",
-    "2130706433",
-    "0x7f000001",
-    "0177.0.0.1",
-    "0x7f.1",
-    "0",
-    "0x",
-    "169.254.169.254",
-    "[::1]",
-    "[::1]:443",
-    "::1",
-    "[::ffff:10.0.0.1]",
-    "[64:ff9b::a9fe:a9fe]",
-    "1.2.3.4.",
-    "evil.example.1",
-    "a:b:c",
+    ...[
+      "127.0.0.1",
+      "127.0.0.1:443",
+      "127.1",
+      "127.0.1",
+      "2130706433",
+      "0x7f000001",
+      "0177.0.0.1",
+      "0x7f.1",
+      "0",
+    ],
+    ...[
+      "017700000001",
+      "0x7F.0x0.0x0.0x1",
+      "0x",
+      "169.254.169.254",
+      "2852039166",
+      "0xa9fea9fe",
+      "0251.0376.0251.0376",
+    ],
+    ...[
+      "168.63.129.16",
+      "100.100.100.200",
+      "192.0.0.192",
+      "255.255.255.255",
+      "224.0.0.1",
+      "8.8.8.8",
+      "1.2.3.4.",
+    ],
+    ...["[::1]", "[::1]:443", "::1", "[::]", "[::ffff:10.0.0.1]", "[::127.0.0.1]", "[64:ff9b::a9fe:a9fe]"],
+    ...[
+      "[64:ff9b:1::a9fe:a9fe]",
+      "[2002:a9fe:a9fe::]",
+      "[2001:0:4136:e378::1]",
+      "[fe80::1%25eth0]",
+      "[fec0::1]",
+    ],
+    ...["[fd00:ec2::254]", "[2a00::5efe:a00:1]", "[2001:10::1]", "[ff02::1]", "2606:4700:4700::1111"],
+    ...["evil.example.1", "a.0x10", "a.0x", "a:b:c", "256.256.256.256", "1.1.1.1.1"],
   ])("refuses the address %s in whatever spelling", (authority) => {
     expect(ruleOf({ authority })).toBe("egress/ip-literal")
   })
@@ -63,7 +87,7 @@ describe("normaliseRequest", () => {
     "user@api.example.com",
     "api.example.com@evil.com",
     "api.example.com\0.evil.com",
-    "①.example.com",
+    ...["①.example.com", "①②⑦.⓪.⓪.①", "127。0。0。1", "１２７.０.０.１"],
     "apı.example.com",
     "api.example.com:",
     "api.example.com:0",
@@ -78,14 +102,32 @@ describe("normaliseRequest", () => {
   })
 
   it.each([
+    "metadata.google.internal",
+    "printer.local",
+    "a.localhost",
+    "abc.onion",
+    "1.0.0.127.in-addr.arpa",
+  ])("refuses %s: such names lie under the floor, whatever rules say", (authority) =>
+    expect(ruleOf({ authority })).toBe("egress/floor"),
+  )
+
+  it.each([
     "/v1/../admin",
     "/v1/./x",
     "/v1/..",
     "/v1/%2e%2e/admin",
     "/v1/%2E%2e/admin",
     "/v1/%252e%252e/x",
-    "/a%2fb",
+    "/a%252fb",
+    "/a%25252Fb",
+    "/a%2f%2fb",
+    "/%2fb",
+    "/a/%2fb",
+    "/a%2f..%2fb",
+    "/a%2f.",
     "/a%5cb",
+    "/a%255cb",
+    "/a%2500",
     "/a\\b",
     "//evil",
     "/a//b",
@@ -103,6 +145,11 @@ describe("normaliseRequest", () => {
     "http://other/",
   ])("refuses the path %j", (target) => {
     expect(ruleOf({ target })).toBe("egress/bad-path")
+  })
+
+  it("lets a slash that is encoded once go on to the decision, as it came", () => {
+    const target = "/@scope%2Fname"
+    expect(normaliseRequest(head({ target }))).toMatchObject({ request: { path: target } })
   })
 
   it("leaves the query alone, dots and slashes in it too", () => {
