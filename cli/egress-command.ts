@@ -2,6 +2,7 @@
 
 import type { Command } from "commander"
 import type { CliContext } from "./context.ts"
+import { addAttackCommand } from "./egress/attack-command.ts"
 import { addReloadCommand } from "./egress/reload-command.ts"
 
 const HELP = `
@@ -17,4 +18,5 @@ export function addEgressCommands(program: Command, context: CliContext): void {
     .description("what may leave a machine, why, and how one knows that nothing else can")
     .addHelpText("after", HELP)
   addReloadCommand(egress, context)
+  addAttackCommand(egress, context)
 }

@@ -1,7 +1,7 @@
 // What Node cannot do by itself: any system call, and frames from a packet socket, by the small program beside.
 
-import { hold } from "./held.mjs"
 import { renderFrame } from "./frames.mjs"
+import { hold } from "./held.mjs"
 
 /** Where the program has its page, and how large it is; see render-syscall-program.ts. */
 const PAGE_ADDRESS = 0x600000n

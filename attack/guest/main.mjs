@@ -4,16 +4,21 @@
 import { execFileSync } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import { runThroughGateway } from "./gateway-job.mjs"
-import { calls, frames } from "./kernel.mjs"
 import { holdShell, releaseHeld } from "./held.mjs"
+import { calls, frames } from "./kernel.mjs"
 import { dns, raw, tcp, udp, web } from "./sockets.mjs"
 
 const DEADLINE_MS = 3000
+const PULSE = "GET http://pulse.attack.example/ HTTP/1.1\r\nHost: pulse.attack.example\r\nConnection: close\r\n\r\n"
 
 /** `lines` gives one more line when the host has looked at what is held open. */
 export async function main(job, lines) {
+  // one attempt that goes wrong in a way of its own must not end the others
+  process.on("uncaughtException", (error) => process.stderr.write(`${error.stack}\n`))
   const print = (said) => process.stdout.write(`${JSON.stringify(said)}\n`)
   const context = { dir: job.dir, nonce: job.nonce, pids: { capture: pidOf("capture.mjs") } }
+  // the host's capture of the wire must see this, or it sees nothing at all
+  await raw({ to: "proxy", send: [PULSE] }).catch((thrown) => process.stderr.write(`pulse: ${thrown.message}\n`))
   for (const part of job.parts) {
     prepare(part)
     if (part.name === "probes") await runProbes(part.tasks, job.atATime, context, print)
@@ -72,7 +77,7 @@ function probe(how, task, context) {
     case "dns":
       return dns(how, task.marker)
     case "web":
-      return web(how)
+      return web(how, task.marker)
     case "raw":
       return raw(how)
     case "shell":
@@ -125,9 +130,7 @@ function pidOf(text) {
   for (const name of readdirSync("/proc").filter((one) => /^\d+$/.test(one))) {
     try {
       if (readFileSync(`/proc/${name}/cmdline`, "latin1").includes(text)) return Number(name)
-    } catch {
-      continue // it ended, or is nobody's business
-    }
+    } catch {}
   }
   return 1
 }

@@ -26,10 +26,12 @@ export function udp({ host, port, hex }, marker) {
   const payload = Buffer.concat([Buffer.from(hex ?? "", "hex"), Buffer.from(marker)])
   return new Promise((settle) => {
     const socket = dgram.createSocket(net.isIPv6(host) ? "udp6" : "udp4")
+    const timers = []
     const end = (seen) => {
+      for (const timer of timers) clearTimeout(timer)
       socket.removeAllListeners("message")
       settle(seen)
-      setTimeout(() => socket.close(), 50)
+      setTimeout(() => closeOnce(socket), 50)
     }
     socket.on("error", (error) => end(error.code))
     socket.on("message", () => end("ANSWERED"))
@@ -41,8 +43,8 @@ export function udp({ host, port, hex }, marker) {
       }
       const send = () => socket.send(payload, Number(port), host, (error) => error && end(error.code))
       send()
-      setTimeout(send, 100)
-      return setTimeout(() => end("sent, silence"), 400)
+      timers.push(setTimeout(send, 100), setTimeout(() => end("sent, silence"), 400))
+      return undefined
     })
   })
 }
@@ -73,7 +75,7 @@ function askByUdp(server, name, type, repeat, marker) {
     let answers = 0
     const end = (seen) => {
       settle(seen)
-      socket.close()
+      closeOnce(socket)
     }
     socket.once("error", (error) => end(error.code))
     socket.on("message", () => {
@@ -87,6 +89,15 @@ function askByUdp(server, name, type, repeat, marker) {
       }
     })
   })
+}
+
+/** An error may have closed it before. */
+function closeOnce(socket) {
+  try {
+    socket.close()
+  } catch (thrown) {
+    if (thrown.code !== "ERR_SOCKET_DGRAM_NOT_RUNNING") throw thrown
+  }
 }
 
 function renderQuestion(name, type) {

@@ -192,14 +192,14 @@ function github(): Vector[] {
     [
       "64-issue",
       "an issue in an allowed repository",
-      { method: "POST", path: "/repos/acme/payments/issues?{m}", body: "{m}" },
+      { method: "POST", path: "/repos/acme-example/payments/issues?{m}", body: "{m}" },
     ],
-    ["64-fork", "a fork", { method: "POST", path: "/repos/acme/payments/forks?{m}", body: "{}" }],
+    ["64-fork", "a fork", { method: "POST", path: "/repos/acme-example/payments/forks?{m}", body: "{}" }],
     ["64-repository", "a new repository", { method: "POST", path: "/user/repos?{m}", body: "{}" }],
     [
       "64-workflow-dispatch",
       "a workflow started",
-      { method: "POST", path: "/repos/acme/payments/actions/workflows/1/dispatches?{m}", body: "{}" },
+      { method: "POST", path: "/repos/acme-example/payments/actions/workflows/1/dispatches?{m}", body: "{}" },
     ],
     ["64-other-repository", "a repository that is not named", { path: "/repos/attacker/drop/contents/{m}" }],
     [
@@ -216,19 +216,19 @@ function github(): Vector[] {
     [
       "65-git-push-refs",
       "the beginning of a push to an allowed repository",
-      { path: "/acme/payments.git/info/refs?service=git-receive-pack" },
+      { path: "/acme-example/payments.git/info/refs?service=git-receive-pack" },
     ],
     [
       "65-git-push-pack",
       "a pack pushed to an allowed repository",
-      { method: "POST", path: "/acme/payments.git/git-receive-pack?{m}", body: "0000" },
+      { method: "POST", path: "/acme-example/payments.git/git-receive-pack?{m}", body: "0000" },
     ],
     [
       "65-git-lfs-upload",
       "large files sent to an allowed repository",
       {
         method: "POST",
-        path: "/acme/payments.git/info/lfs/objects/batch?{m}",
+        path: "/acme-example/payments.git/info/lfs/objects/batch?{m}",
         headers: { "content-type": "application/vnd.git-lfs+json" },
         body: '{"operation":"upload","objects":[{"oid":"{m}","size":1}]}',
       },

