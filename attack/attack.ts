@@ -119,7 +119,10 @@ async function attackAs(
   })
   const reports = await progress.step(`${cases.length} vectors as ${user}`, async (note) => {
     let count = 0
-    const onReport = () => note(`${(count += 1)} of ${cases.length}`)
+    const onReport = () => {
+      count += 1
+      note(`${count} of ${cases.length}`)
+    }
     const whileHeld = async () => {
       if (user === "agent") inspected = inspection.parse(await runInspector(target, nonce))
     }

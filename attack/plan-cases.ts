@@ -1,18 +1,26 @@
 /** Which vectors are tried on this machine, by whom, and under which marker; and which are not, with the reason. Pure. */
 
 import type { AttackCase, Vector } from "./vector.ts"
+import { addressVectors } from "./vectors/addresses.ts"
 import { allowedVectors } from "./vectors/allowed.ts"
+import { gatewayVectors } from "./vectors/gateway.ts"
+import { gitVectors } from "./vectors/git.ts"
 import { guestVectors } from "./vectors/guest.ts"
 import { hostVectors } from "./vectors/host.ts"
 import { nameVectors } from "./vectors/names.ts"
 import { networkVectors } from "./vectors/network.ts"
 import { parsingVectors } from "./vectors/parsing.ts"
+import { smugglingVectors } from "./vectors/smuggling.ts"
 
 export const allVectors: readonly Vector[] = [
   ...networkVectors,
   ...nameVectors,
   ...parsingVectors,
+  ...smugglingVectors(),
+  ...addressVectors(),
+  ...gatewayVectors(),
   ...allowedVectors,
+  ...gitVectors(),
   ...guestVectors,
   ...hostVectors,
 ]

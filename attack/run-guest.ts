@@ -46,7 +46,12 @@ const line = z.union([z.object({ done: z.literal(true) }), report])
 export async function runGuest(target: AttackTarget, run: GuestRun): Promise<ReadonlyMap<string, Report>> {
   const { user, nonce, parts } = run
   const tasks = (cases: readonly AttackCase[]) =>
-    cases.map(({ marker, vector }) => ({ id: marker, marker, canary: run.canaryPort, how: vector.how }))
+    quietFirst(cases).map(({ marker, vector }) => ({
+      id: marker,
+      marker,
+      canary: run.canaryPort,
+      how: vector.how,
+    }))
   const job = {
     dir: `${user === "agent" ? "/home/agent" : "/run"}/.stereo-attack-${nonce}`,
     ...{ nonce, main: "main.mjs", atATime: AT_A_TIME, files: await readScripts(FILES) },
@@ -68,6 +73,13 @@ export async function runGuest(target: AttackTarget, run: GuestRun): Promise<Rea
     await guest.end()
   }
   return reports
+}
+
+/** What floods comes last, so that the others' times are their own. */
+function quietFirst(cases: readonly AttackCase[]): readonly AttackCase[] {
+  const floods = ({ vector: { how } }: AttackCase) =>
+    how.kind === "shell" || (how.kind === "dns" && "repeat" in how)
+  return [...cases.filter((one) => !floods(one)), ...cases.filter(floods)]
 }
 
 /** Runs the inspector as root and gives its one line. */

@@ -27,9 +27,11 @@ export function summarise(outcomes: readonly AttackOutcome[]): Summary {
   }
 }
 
-/** Of the answers that say why: the silence of a dropped packet is waited for, not answered. */
+/** Of the answers that say why: silence is waited for, not answered, and a script waits for its own programs. */
 function findSlowest(results: readonly AttackResult[]): AttackResult | null {
-  const answered = results.filter(({ attack, ms }) => attack.vector.expected === "403" && ms !== null)
+  const answered = results.filter(
+    ({ attack, ms }) => attack.vector.expected === "403" && attack.vector.how.kind !== "shell" && ms !== null,
+  )
   return answered.reduce<AttackResult | null>(
     (slowest, one) => (slowest === null || (one.ms ?? 0) > (slowest.ms ?? 0) ? one : slowest),
     null,

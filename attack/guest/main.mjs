@@ -9,7 +9,8 @@ import { calls, frames } from "./kernel.mjs"
 import { dns, raw, tcp, udp, web } from "./sockets.mjs"
 
 const DEADLINE_MS = 3000
-const PULSE = "GET http://pulse.attack.example/ HTTP/1.1\r\nHost: pulse.attack.example\r\nConnection: close\r\n\r\n"
+const PULSE =
+  "GET http://pulse.attack.example/ HTTP/1.1\r\nHost: pulse.attack.example\r\nConnection: close\r\n\r\n"
 
 /** `lines` gives one more line when the host has looked at what is held open. */
 export async function main(job, lines) {
@@ -18,7 +19,9 @@ export async function main(job, lines) {
   const print = (said) => process.stdout.write(`${JSON.stringify(said)}\n`)
   const context = { dir: job.dir, nonce: job.nonce, pids: { capture: pidOf("capture.mjs") } }
   // the host's capture of the wire must see this, or it sees nothing at all
-  await raw({ to: "proxy", send: [PULSE] }).catch((thrown) => process.stderr.write(`pulse: ${thrown.message}\n`))
+  await raw({ to: "proxy", send: [PULSE] }).catch((thrown) =>
+    process.stderr.write(`pulse: ${thrown.message}\n`),
+  )
   for (const part of job.parts) {
     prepare(part)
     if (part.name === "probes") await runProbes(part.tasks, job.atATime, context, print)

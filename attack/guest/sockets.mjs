@@ -43,7 +43,10 @@ export function udp({ host, port, hex }, marker) {
       }
       const send = () => socket.send(payload, Number(port), host, (error) => error && end(error.code))
       send()
-      timers.push(setTimeout(send, 100), setTimeout(() => end("sent, silence"), 400))
+      timers.push(
+        setTimeout(send, 100),
+        setTimeout(() => end("sent, silence"), 400),
+      )
       return undefined
     })
   })
@@ -106,17 +109,9 @@ function renderQuestion(name, type) {
   return Buffer.from([0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...encoded, 0, type >> 8, type & 0xff, 0, 1])
 }
 
-export function web({
-  to,
-  host,
-  method = "GET",
-  path = "/{m}",
-  headers = {},
-  body = "",
-  fillBytes = 0,
-  sni,
-}) {
-  const target = to === "proxy" ? `http://${host}${path}` : path
+export function web({ to, host, method = "GET", path, headers = {}, body = "", fillBytes = 0, sni }, marker) {
+  const asked = path ?? `/${marker}`
+  const target = to === "proxy" ? `http://${host}${asked}` : asked
   const length = body.length + fillBytes
   const lines = [`${method} ${target} HTTP/1.1`, `Host: ${host}`]
   for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`)
@@ -134,7 +129,7 @@ export async function raw(how) {
   if (tunnel !== undefined) {
     const asked = `CONNECT ${tunnel} HTTP/1.1\r\nHost: ${tunnel}\r\n\r\n`
     const answer = await exchange(socket, [asked], 0, (seen) => seen.includes("\r\n\r\n"), describe, false)
-    if (!/ 200 /.test(answer)) return answer
+    if (!answer.startsWith("200")) return answer
   }
   if (to === "https" || tunnel !== undefined) socket = await handshake(socket, sni, how.tls ?? {})
   return exchange(socket, send, pauseMs, isWhole, describe)

@@ -6,7 +6,6 @@ export const hostVectors: readonly Vector[] = [
   {
     ...root("90-as-proxy-user", "root as the capture proxy's user, straight at the gateway", "403"),
     how: gateway("{m}.evil.example"),
-    seenIn: "lensapp/lens-sandbox#179: root that kept CAP_NET_ADMIN turned policy and audit off",
   },
   {
     ...flushed("90-flush-then-tcp", "TCP to a public address, without the packet filter"),
@@ -35,6 +34,7 @@ export const hostVectors: readonly Vector[] = [
   {
     ...flushed("90-flush-then-gateway", "the gateway, without the packet filter"),
     how: gateway("{m}.evil.example"),
+    seenIn: "lensapp/lens-sandbox#179: root that kept CAP_NET_ADMIN turned policy and audit off",
   },
   shell(
     "91-load-module",
@@ -47,17 +47,11 @@ export const hostVectors: readonly Vector[] = [
     "head -c 16 /dev/mem; head -c 16 /proc/kcore; echo {m} > /dev/kmem",
   ),
   shell("91-kexec", "another kernel", "kexec -l /dev/null; echo 0 > /proc/sys/kernel/kexec_load_disabled"),
-  {
-    ...shell(
-      "91-root-disk",
-      "bytes written to the root disk",
-      "echo {m} | dd of=/dev/vda bs=512 count=1 conv=notrunc; echo {m} > /usr/x",
-    ),
-    how: {
-      kind: "shell",
-      script: "dd if=/dev/zero of=/dev/vda bs=512 count=1 conv=notrunc; echo {m} > /usr/x",
-    },
-  },
+  shell(
+    "91-root-disk",
+    "bytes written to the root disk and to the image's files",
+    "dd if=/dev/zero of=/dev/vda bs=512 count=1 conv=notrunc; echo {m} > /usr/x",
+  ),
   check("91-image-unchanged", "the image's files, after all that", "image-unchanged"),
   check(
     "94-qemu-confined",
@@ -105,11 +99,7 @@ export const hostVectors: readonly Vector[] = [
   ),
   check("100-disk-not-mounted", "the guest's disk, mounted by the host", "disk-not-mounted"),
   {
-    ...shell(
-      "101-console-flood",
-      "a flood on the console",
-      "head -c 3000000 /dev/zero | tr '\\0' x > /dev/console",
-    ),
+    ...root("101-console-flood", "a flood on the console", "GST"),
     how: {
       kind: "shell",
       script: "head -c 300000 /dev/zero | tr '\\0' x > /dev/console",

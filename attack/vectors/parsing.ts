@@ -1,6 +1,6 @@
 /** G3, the reading of requests: whatever can be read in two ways, at the capture proxy and behind it at the host. */
 
-import type { GatewayProbe, RawProbe, Vector, WebProbe } from "../vector.ts"
+import type { RawProbe, Vector, WebProbe } from "../vector.ts"
 
 const GOOD = "api.anthropic.com"
 const EVIL = "{m}.evil.example"
@@ -57,7 +57,7 @@ export const parsingVectors: readonly Vector[] = [
   }),
   raw("33-no-host", "no Host at all", "400", { to: "http", send: ["GET /{m} HTTP/1.1\r\n\r\n"] }),
   raw("33-http-09", "HTTP/0.9", "400", { to: "http", send: [`GET http://${EVIL}/{m}\r\n\r\n`] }),
-  raw("33-http-10", "HTTP/1.0 with a denied host", "403", {
+  raw("33-http-10", "HTTP/1.0 with a denied host", "400", {
     to: "http",
     send: [`GET /{m} HTTP/1.0\r\n${HOST}\r\n`],
   }),
@@ -91,7 +91,6 @@ export const parsingVectors: readonly Vector[] = [
     to: "proxy",
     send: [`CONNECT ${EVIL}\x00.${GOOD}:443 HTTP/1.1\r\n\r\n`],
   }),
-  ...smuggling(),
   raw("40-large-head", "a head of 80 kB", "400", {
     to: "http",
     send: [
@@ -160,7 +159,6 @@ export const parsingVectors: readonly Vector[] = [
     send: [get(EVIL)],
   }),
   raw("48-old-tls", "TLS 1.1", "REF", { to: "https", sni: EVIL, tls: { max: "TLSv1.1" }, send: [get(EVIL)] }),
-  ...addressSpellings(),
   web("54-method-override", "another method, asked for in a header", {
     to: "https",
     host: GOOD,
@@ -229,133 +227,7 @@ export const parsingVectors: readonly Vector[] = [
     },
     "400",
   ),
-  ...gatewayVectors(),
 ]
-
-function smuggling(): Vector[] {
-  const inner = `GET /inner-{m} HTTP/1.1\r\n${HOST}\r\n`
-  const post = (headers: string, body: string): RawProbe => ({
-    kind: "raw",
-    to: "http",
-    send: [`POST /{m} HTTP/1.1\r\n${HOST}${headers}\r\n${body}`],
-  })
-  const rows: readonly (readonly [string, string, RawProbe])[] = [
-    [
-      "37-cl-te",
-      "Content-Length together with chunks",
-      post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", `0\r\n\r\n${inner}`),
-    ],
-    [
-      "37-te-te",
-      "two transfer encodings",
-      post("Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n", `0\r\n\r\n${inner}`),
-    ],
-    ["37-two-lengths", "two lengths", post("Content-Length: 3\r\nContent-Length: 300\r\n", `abc${inner}`)],
-    ["37-plus-length", "a length with a sign", post("Content-Length: +5\r\n", "hello")],
-    ["37-hex-length", "a length in hexadecimal", post("Content-Length: 0x5\r\n", "hello")],
-    ["37-trailing-length", "a length with letters after it", post("Content-Length: 5abc\r\n", "hello")],
-    [
-      "37-bad-chunk",
-      "a chunk whose size is no number",
-      post("Transfer-Encoding: chunked\r\n", `zz\r\nhello\r\n0\r\n\r\n`),
-    ],
-    [
-      "37-chunk-line-feed",
-      "a chunk that ends in a bare line feed",
-      post("Transfer-Encoding: chunked\r\n", `5\nhello\n0\n\n${inner}`),
-    ],
-    [
-      "38-bare-line-feed",
-      "lines that end in a bare line feed",
-      { kind: "raw", to: "http", send: [`GET /{m} HTTP/1.1\n${HOST.replace("\r", "")}\n`] },
-    ],
-    ["38-folded-header", "a folded header", post("x-one: a\r\n\tb\r\n", "")],
-    ["38-nul-in-header", "a NUL in a header", post("x-one: a\x00b\r\n", "")],
-    ["38-space-before-colon", "a space before the colon", post("Content-Length : 5\r\n", "hello")],
-    ["38-no-colon", "a header without a colon", post("nonsense\r\n", "")],
-  ]
-  return rows.map(([id, title, how]) => ({ ...common(id, title, ["agent"], "400"), how }))
-}
-
-function addressSpellings(): Vector[] {
-  const spellings: Readonly<Record<string, string>> = {
-    decimal: "2130706433",
-    octal: "0177.0.0.1",
-    hexadecimal: "0x7f000001",
-    short: "127.1",
-    mapped: "[::ffff:169.254.169.254]",
-    compatible: "[::127.0.0.1]",
-    nat64: "[64:ff9b::a9fe:a9fe]",
-    sixtofour: "[2002:7f00:1::]",
-    teredo: "[2001:0:7f00:1::]",
-    zero: "0.0.0.0",
-    multicast: "224.0.0.1",
-    benchmark: "198.18.0.1",
-    reserved: "240.0.0.1",
-  }
-  return Object.entries(spellings).map(([name, host]) => ({
-    ...common(`52-address-${name}`, `an address spelled ${host}`, ["agent"], "403"),
-    how: { kind: "web", to: "proxy", host },
-    ...(name === "compatible" ? { seenIn: "obscura#816, fastmcp#4400: IPv4-compatible literals" } : {}),
-  }))
-}
-
-/** Past the capture proxy: what the second wall itself makes of HTTP/2 from a hostile root. */
-function gatewayVectors(): Vector[] {
-  const ask = (headers: GatewayProbe["headers"], rest: Partial<GatewayProbe> = {}): GatewayProbe => ({
-    kind: "gateway",
-    headers: { ":method": "GET", ":scheme": "https", ":authority": EVIL, ":path": "/{m}", ...headers },
-    ...rest,
-  })
-  const rows: readonly (readonly [string, string, Vector["expected"], GatewayProbe, string?])[] = [
-    ["41-gateway-denied", "a denied host, asked of the gateway itself", "403", ask({})],
-    [
-      "41-gateway-address",
-      "an address, asked of the gateway itself",
-      "403",
-      ask({ ":authority": "169.254.169.254" }),
-    ],
-    [
-      "41-host-differs",
-      "a Host header beside another authority",
-      "403",
-      ask({ ":authority": GOOD, host: EVIL }),
-    ],
-    [
-      "41-extended-connect",
-      "extended CONNECT",
-      "400",
-      ask({ ":method": "CONNECT", ":protocol": "websocket" }),
-    ],
-    ["41-odd-method", "a method that is none", "400", ask({ ":method": "get {m}" })],
-    ["41-scheme-file", "a file by its URL", "400", ask({ ":scheme": "file", ":authority": EVIL })],
-    [
-      "41-forged-claims",
-      "claims of another process, session and name",
-      "403",
-      ask({
-        "stereo-sni": GOOD,
-        "stereo-exchange": "0".repeat(26),
-        "stereo-process": "1 /sbin/init",
-        "x-claude-code-session-id": "{m}",
-      }),
-    ],
-    [
-      "41-many-resets",
-      "requests that are reset at once, 150 times",
-      "BND",
-      ask({}, { repeat: 150, reset: true }),
-    ],
-    ["41-large-header", "a header of 60 kB", "400", ask({ "x-large": "a".repeat(60_000) })],
-    [
-      "41-unknown-host-header-nul",
-      "a name with NUL",
-      "400",
-      ask({ ":authority": "{m}.evil.example\x00.google.com" }),
-    ],
-  ]
-  return rows.map(([id, title, expected, how]) => ({ ...common(id, title, ["root"], expected), how }))
-}
 
 function common<From extends Vector["from"]>(
   id: string,

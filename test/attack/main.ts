@@ -12,7 +12,8 @@ const UPSTREAM_PORT = 8099
 const HOSTS = ["github.com", "api.github.com", "registry.npmjs.org", "echo.allowed.example"]
 const SETS = ["anthropic", "npm", "git-example", "attack-world"]
 
-const [weaken, ...args] = process.argv[2] === "--weakened" ? process.argv.slice(2) : ["", ...process.argv.slice(2)]
+const [weaken, ...args] =
+  process.argv[2] === "--weakened" ? process.argv.slice(2) : ["", ...process.argv.slice(2)]
 const dir = mkdtempSync(join(tmpdir(), "stereo-attack-"))
 try {
   process.exitCode = await run()
@@ -47,7 +48,9 @@ function makeWorld(): { readonly file: string; readonly certificateFile: string 
   const names = ["evil.example", "*.evil.example", "*.rebind.example"].map((name) => `DNS:${name}`).join(",")
   const subject = ["-subj", "/CN=canary of stereo egress attack", "-addext", `subjectAltName=${names}`]
   const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-  execFileSync("openssl", ["req", ...kind, ...subject, "-keyout", keyFile, "-out", certificateFile], { stdio: "ignore" })
+  execFileSync("openssl", ["req", ...kind, ...subject, "-keyout", keyFile, "-out", certificateFile], {
+    stdio: "ignore",
+  })
   const file = join(dir, "world.json")
   const world = {
     upstreamPort: UPSTREAM_PORT,
