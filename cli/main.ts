@@ -5,6 +5,7 @@ import { join, resolve } from "node:path"
 import { Command, CommanderError } from "commander"
 import { Fault } from "../contract/fault.ts"
 import { homeLayout } from "../contract/home.ts"
+import { addAuditCommand } from "./audit-command.ts"
 import { addBuildCommand } from "./build-command.ts"
 import { addCompletionCommand } from "./completion-command.ts"
 import type { CliContext } from "./context.ts"
@@ -70,6 +71,7 @@ addHostCommand(program, context)
 addSessionsCommand(program, context)
 addCostCommand(program, context)
 addEgressCommands(program, context)
+addAuditCommand(program, context)
 
 await run(program)
 
@@ -102,6 +104,10 @@ function readContext(): CliContext {
       interrupted.abort(new Fault("cli/interrupted", `stopped by ${name}`))
     })
   }
+  // a reader that has seen enough, such as head, ends this as SIGPIPE would
+  process.stdout.on("error", (failure: NodeJS.ErrnoException) => {
+    process.exit(failure.code === "EPIPE" ? process.exitCode || 141 : 1)
+  })
   const environment = process.env
   return {
     home: homeLayout(resolve(environment["STEREO_HOME"] ?? join(homedir(), ".local", "share", "stereo"))),

@@ -10,6 +10,20 @@ const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/
 const SPECIAL_USE =
   "alt arpa home.arpa internal intranet lan local localdomain localhost onion private".split(" ")
 
+/** Where names are rented or answer for whoever asks, though the public suffix list does not say so. */
+const RENTED = [
+  ...["aliyuncs.com", "amazonaws.com", "backblazeb2.com", "cloudapp.azure.com", "cloudfunctions.net"],
+  ...["core.windows.net", "digitaloceanspaces.com", "documents.azure.com", "firebaseio.com", "myqcloud.com"],
+  ...[
+    "nip.io",
+    "r2.cloudflarestorage.com",
+    "sentry.io",
+    "sslip.io",
+    "storage.googleapis.com",
+    "wasabisys.com",
+  ],
+]
+
 /** What is wrong with the host of a rule, in words; null for a host that a rule may name. */
 export function describeBadHost(pattern: string): string | null {
   const wild = pattern.startsWith("*.")
@@ -25,6 +39,9 @@ export function describeBadHost(pattern: string): string | null {
   }
   const special = specialUseOf(name)
   if (special !== null) return `lies under .${special}, which is never the public Internet; no rule opens it`
+  const rented = wild && RENTED.find((parent) => name === parent || name.endsWith(`.${parent}`))
+  if (rented)
+    return `stands for names under ${rented}, which anybody may rent; name the hosts that are needed`
   if (!isPublicSuffix(name)) return null
   return wild
     ? `stands for every name under ${name}, where anybody may have one; name the hosts that are needed`

@@ -7,6 +7,8 @@ import { decideEgress } from "./policy/decide-egress.ts"
 
 /** The rule of what somebody let out once. */
 export const ONCE = "live/once"
+/** The rule of what somebody was asked about, in vain. */
+const ASKED = "egress/asked"
 /** No rule speaks of it: what is forbidden, malformed or closed is nobody's to allow. */
 const ASKABLE = new Set(["egress/no-rule", "egress/connect-port", "egress/expired"])
 
@@ -44,6 +46,11 @@ export function isAskable(verdict: Verdict): verdict is Extract<Verdict, { kind:
   return verdict.kind === "refuse" && ASKABLE.has(verdict.rule)
 }
 
+/** Whether a rule of a set could allow what was refused by this one. */
+export function couldBeOpened(rule: string | null): boolean {
+  return rule !== null && (ASKABLE.has(rule) || rule === ASKED)
+}
+
 /** A grant for exactly this request, which stands in no policy. */
 function allowOnce(request: EgressRequest, { by, why }: Extract<AskOutcome, { kind: "once" }>): Verdict {
   const { scheme, host, port, method, path, query, websocket } = request
@@ -67,7 +74,7 @@ function allowOnce(request: EgressRequest, { by, why }: Extract<AskOutcome, { ki
 function refuseAsked({ reason }: Extract<Verdict, { kind: "refuse" }>, why: string): Verdict {
   return {
     kind: "refuse",
-    rule: "egress/asked",
+    rule: ASKED,
     reason: `${reason}; a person was asked: ${why}`,
     hint: "ask whoever runs this machine to answer `stereo egress ask`, or for a rule by `stereo egress allow`",
   }

@@ -31,7 +31,8 @@ export async function carryCall(
   try {
     const exchange = await beginOrRefuse(gateway, machine, guest, { id, startedAtMs })
     if (!exchange) return
-    const late = machine.refuses({ request, rule }) // while it was planned: it was not in the list of calls then
+    // what closed the machine or its policy while the call was planned did not find it in the list of calls
+    const late = machine.gate() ?? machine.refuses({ request, rule })
     const row = late
       ? await refuseCall(gateway, guest, exchange, late)
       : await relayAnswer({ gateway, machine, guest, exchange, route: planned })

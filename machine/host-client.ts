@@ -10,7 +10,7 @@ import {
 import { connect as connectSocket } from "node:net"
 import type { Duplex } from "node:stream"
 import { text } from "node:stream/consumers"
-import type { z } from "zod"
+import { z } from "zod"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import {
   type HostHealth,
@@ -41,6 +41,8 @@ export interface HostClient extends Disposable {
   /** Asks the guest to power off; it is still going down when this settles. */
   shutdown(name: string, signal: AbortSignal): Promise<void>
   detach(name: string, signal: AbortSignal): Promise<void>
+  /** `nft -j list ruleset` as the guest's kernel gives it. */
+  firewall(name: string, signal: AbortSignal): Promise<unknown>
   /** What may leave a machine at this moment. */
   egress(name: string, signal: AbortSignal): Promise<EgressReport>
   /** Makes the host read the machine's egress sets anew; a broken one closes it, which the answer says. */
@@ -94,6 +96,8 @@ export function openHostClient(socketPath: string): HostClient {
     },
     shutdown: (name, signal) => done("POST", `/machines/${name}/control/shutdown`, signal),
     detach: (name, signal) => done("POST", `/machines/${name}/detach`, signal),
+    firewall: async (name, signal) =>
+      parse(await call("GET", `/machines/${name}/control/firewall`, signal), z.unknown()),
     egress: async (name, signal) =>
       parse(await call("GET", `/machines/${name}/egress`, signal), egressReport),
     reload: async (name, claimedUser, signal) =>

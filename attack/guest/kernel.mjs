@@ -60,14 +60,12 @@ function openProgram(marker, context) {
       const page = Buffer.alloc(PAGE_BYTES)
       page.writeBigInt64LE(BigInt(number), 0)
       let free = DATA_OFFSET
-      args.forEach((arg, index) => {
-        const at = 8 + index * 8
-        if (typeof arg === "number") return page.writeBigInt64LE(BigInt(arg), at)
-        arg.copy(page, free)
-        page.writeBigInt64LE(PAGE_ADDRESS + BigInt(free), at)
-        free += arg.length
-        return free
-      })
+      for (const [index, arg] of args.entries()) {
+        const bytes = typeof arg === "number" ? null : arg
+        const value = bytes === null ? BigInt(arg) : PAGE_ADDRESS + BigInt(free)
+        page.writeBigInt64LE(value, 8 + index * 8)
+        free += bytes?.copy(page, free) ?? 0
+      }
       child.stdin.write(page)
       return Number((await Promise.race([readPage(child.stdout), failed])).readBigInt64LE(0))
     },

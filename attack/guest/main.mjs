@@ -130,10 +130,14 @@ function command(file, args) {
 
 /** The first process whose command line holds the text; 1 if none can be seen. */
 function pidOf(text) {
-  for (const name of readdirSync("/proc").filter((one) => /^\d+$/.test(one))) {
-    try {
-      if (readFileSync(`/proc/${name}/cmdline`, "latin1").includes(text)) return Number(name)
-    } catch {}
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name))
+  return Number(pids.find((pid) => commandOf(pid).includes(text)) ?? 1)
+}
+
+function commandOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1")
+  } catch {
+    return "" // it ended, or is nobody's business
   }
-  return 1
 }

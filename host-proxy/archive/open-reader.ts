@@ -10,6 +10,8 @@ import type { AuditRow, CostRow, ExchangeRow, FindingRow } from "./schema.ts"
 export interface ArchiveReader extends AsyncDisposable {
   /** In order of time. */
   exchanges(filter?: { readonly runId: string }): Promise<readonly ExchangeRow[]>
+  /** The latest `limit` that were refused in a run since a time, in order of time. */
+  refusals(filter: RefusalFilter): Promise<readonly ExchangeRow[]>
   /** The latest cost row of each exchange. */
   costs(): Promise<ReadonlyMap<string, CostRow>>
   findings(): Promise<readonly FindingRow[]>
@@ -17,6 +19,12 @@ export interface ArchiveReader extends AsyncDisposable {
   audit(filter?: { readonly machine: string }): Promise<readonly AuditRow[]>
   /** The raw bytes of a body. */
   body(sha256: string): Promise<Buffer>
+}
+
+export interface RefusalFilter {
+  readonly runId: string
+  readonly sinceMs: number
+  readonly limit: number
 }
 
 /** Null when nothing was ever recorded. */
@@ -28,6 +36,12 @@ export function openReader(dir: string): ArchiveReader | null {
     exchanges(filter) {
       const all = database.selectFrom("exchanges").selectAll().orderBy("id")
       return (filter ? all.where("run_id", "=", filter.runId) : all).execute()
+    },
+    async refusals({ runId, sinceMs, limit }) {
+      const all = database.selectFrom("exchanges").selectAll().where("run_id", "=", runId)
+      const refused = all.where("outcome", "=", "refused").where("started_at_ms", ">=", sinceMs)
+      const latest = await refused.orderBy("id", "desc").limit(limit).execute()
+      return latest.reverse()
     },
     async costs() {
       const rows = await database.selectFrom("costs").selectAll().orderBy("derived_at_ms").execute()

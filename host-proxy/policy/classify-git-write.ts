@@ -24,7 +24,7 @@ export function classifyGitWrite(
   // a server may decode what the rules do not: here the widest reading counts
   const path = plainly(request.path)
   const query = plainly(request.query ?? "")
-  if (`${path}?${query}`.includes("receive-pack")) {
+  if (/\/git-receive-pack(?:[/;]|$)/.test(path) || query.includes("receive-pack")) {
     return { write: { rule: "egress/git-push", does: "pushes to a repository" }, readOnlyBy }
   }
   if (["GET", "HEAD"].includes(request.method) && !request.websocket) return null

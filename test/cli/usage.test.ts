@@ -19,7 +19,9 @@ const COMMANDS = [
     "rm",
   ],
   ...["run", "doctor", "completion", "host", "host stop", "host status", "sessions", "sessions ls"],
-  ...["sessions show", "cost"],
+  ...["sessions show", "cost", "audit", "egress reload", "egress allow", "egress deny", "egress revoke"],
+  ...["egress denied", "egress draft", "egress ask"],
+  ...["egress", "egress show", "egress diff"],
 ]
 
 describe("a command line", () => {

@@ -60,16 +60,10 @@ export async function openCaptureLab(): Promise<CaptureLab> {
   const host = new GatewayStandIn(join(lab.dir, "gateway.sock"))
   const envelopes: Envelope[] = []
   await host.start()
-  const intake = await listenForProxy(join(lab.dir, "run", "envelopes.sock"), {
-    append: async (batch) => void envelopes.push(...batch),
-    findCaller,
-    log: (line) => process.stderr.write(`${line}\n`),
-  })
-  await startRelay(lab)
+  const { capture, intake } = await startCaptureBefore(lab, join(lab.dir, "gateway.sock"), envelopes)
   for (const name of ["probe-client.ts", "garbage-client.ts", "corpus-client.ts"]) {
     copyFileSync(join(projectDir, "test/guest-agent", name), join(lab.dir, name))
   }
-  const capture = await startCapture(lab)
   return {
     lab,
     host,
@@ -80,6 +74,21 @@ export async function openCaptureLab(): Promise<CaptureLab> {
     envelopeOf: (id) => waitFor(`the envelope ${id}`, () => envelopes.find((one) => one.id === id)),
     close: () => close(lab, host, intake),
   }
+}
+
+/** The capture proxy in the lab's guest, whose gateway is what listens on `gatewaySocket` outside. */
+export async function startCaptureBefore(
+  lab: GuestLab,
+  gatewaySocket: string,
+  envelopes: Envelope[],
+): Promise<{ readonly capture: ChildProcess; readonly intake: Http2Server }> {
+  const intake = await listenForProxy(join(lab.dir, "run", "envelopes.sock"), {
+    append: async (batch) => void envelopes.push(...batch),
+    findCaller,
+    log: (line) => process.stderr.write(`${line}\n`),
+  })
+  await startRelay(lab, gatewaySocket)
+  return { capture: await startCapture(lab), intake }
 }
 
 /** Polls until `find` gives something. */
@@ -98,9 +107,9 @@ async function close(lab: GuestLab, host: GatewayStandIn, intake: Http2Server): 
   lab[Symbol.dispose]()
 }
 
-async function startRelay(lab: GuestLab): Promise<void> {
+async function startRelay(lab: GuestLab, gatewaySocket: string): Promise<void> {
   const program = join(projectDir, "test/guest-agent/chardev-relay.ts")
-  const argv = [program, GATEWAY.address, String(GATEWAY.port), join(lab.dir, "gateway.sock")]
+  const argv = [program, GATEWAY.address, String(GATEWAY.port), gatewaySocket]
   const relay = lab.startOutside([process.execPath, ...argv])
   relay.stderr?.pipe(process.stderr)
   await new Promise((resolve) => relay.stdout?.once("data", resolve))

@@ -3,7 +3,13 @@
 import { openReader } from "../../host-proxy/archive/open-reader.ts"
 import type { ExchangeRow } from "../../host-proxy/archive/schema.ts"
 import type { HostOptions } from "../../host-proxy/open-host.ts"
-import { type GuestControl, type GuestEgress, openGuestControl, openGuestEgress } from "../fakes/guest.ts"
+import {
+  type GuestAnswer,
+  type GuestControl,
+  type GuestEgress,
+  openGuestControl,
+  openGuestEgress,
+} from "../fakes/guest.ts"
 import { callHost, startHost } from "../fakes/host-client.ts"
 import { type HostLab, type LabOptions, openHostLab, PLACEHOLDER } from "../fakes/host-lab.ts"
 import { type FakeProvider, type FakeProviderOptions, openFakeProvider } from "../fakes/provider.ts"
@@ -78,6 +84,16 @@ export function messagesCall(fake = "", body: Readonly<Record<string, unknown>> 
     },
     body: JSON.stringify(request),
   }
+}
+
+/** A call whose answer has begun and does not end by itself. */
+export function beginCall(lab: Lab): Promise<{ readonly answer: Promise<GuestAnswer> }> {
+  const begun = Promise.withResolvers<{ readonly answer: Promise<GuestAnswer> }>()
+  const answer = lab.guest.send(messagesCall("stall=2"), () => {
+    begun.resolve({ answer })
+    return true
+  })
+  return begun.promise
 }
 
 export async function readRows(files: HostLab): Promise<readonly ExchangeRow[]> {

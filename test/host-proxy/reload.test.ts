@@ -2,8 +2,7 @@ import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { openHostClient } from "../../machine/host-client.ts"
-import type { GuestAnswer } from "../fakes/guest.ts"
-import { eventually, type Lab, messagesCall, openLab } from "./lab.ts"
+import { beginCall, eventually, type Lab, messagesCall, openLab } from "./lab.ts"
 
 const signal = AbortSignal.timeout(60_000)
 
@@ -25,21 +24,11 @@ function rewrite(lab: Lab, text: string | null): void {
   else writeFileSync(file, text)
 }
 
-/** A call whose answer has begun and does not end by itself. */
-function begin(lab: Lab): Promise<{ readonly answer: Promise<GuestAnswer> }> {
-  const begun = Promise.withResolvers<{ readonly answer: Promise<GuestAnswer> }>()
-  const answer = lab.guest.send(messagesCall("stall=2"), () => {
-    begun.resolve({ answer })
-    return true
-  })
-  return begun.promise
-}
-
 describe("a policy that is read anew", () => {
   it("and is tighter ends what is under way and refuses what comes, and the record says why", async () => {
     await using lab = await openLab({ files: FILES })
     using host = openHostClient(lab.files.home.hostSocket)
-    const { answer } = await begin(lab)
+    const { answer } = await beginCall(lab)
     rewrite(lab, SHUT)
     const report = await host.reload("lab", null, signal)
     expect(report).toMatchObject({ cutCalls: 1, policy: { kind: "rules", sets: ["narrow"] } })
@@ -55,7 +44,7 @@ describe("a policy that is read anew", () => {
   it("and still allows it leaves a call under way alone", async () => {
     await using lab = await openLab({ files: FILES })
     using host = openHostClient(lab.files.home.hostSocket)
-    const { answer } = await begin(lab)
+    const { answer } = await beginCall(lab)
     rewrite(lab, OPEN.replace('"/v1/messages"', '"/v1/*"'))
     expect(await host.reload("lab", null, signal)).toMatchObject({ cutCalls: 0 })
     expect(await host.reload("lab", null, signal)).toMatchObject({ cutCalls: 0, opened: [], closed: [] })
@@ -69,7 +58,7 @@ describe("a policy that is read anew", () => {
   ])("and %s lets nothing out, until it is whole again", async (_case, text, rule) => {
     await using lab = await openLab({ files: FILES })
     using host = openHostClient(lab.files.home.hostSocket)
-    const { answer } = await begin(lab)
+    const { answer } = await beginCall(lab)
     rewrite(lab, text)
     expect(await host.reload("lab", null, signal)).toMatchObject({
       cutCalls: 1,

@@ -9,6 +9,7 @@ import { priceTable } from "../../contract/price-table.ts"
 import { providerDefinition } from "../../contract/provider-definition.ts"
 import { parseToml } from "../../contract/toml.ts"
 import { hostConfig } from "../../host-proxy/provider/host-config.ts"
+import { egressCases } from "../host-proxy/policy/egress-cases.ts"
 import { projectDir } from "./sources.ts"
 
 /** The files that people write, by their heading in docs/definitions.md. */
@@ -17,6 +18,7 @@ const SHAPES: Readonly<Record<string, z.ZodType>> = {
   "jcard.toml": card,
   "host.toml": hostConfig,
   "policies/egress": egressSet,
+  "policies/cases": egressCases,
   "policies/providers": providerDefinition,
   "policies/prices": priceTable,
 }

@@ -123,6 +123,11 @@ describe('git = "read"', () => {
     for (const [asked, rule] of WRITES) expect(ruleOf(asked, expired)).toBe(rule)
   })
 
+  it("leaves the reading of whatever else another rule opens, also of what is named like a push", () => {
+    const asked = "GET https://github.com/acme/payments/blob/main/docs/git-receive-pack.md"
+    expect(ruleOf(asked, policy(CODE, BROAD))).toBe("egress/broad#1")
+  })
+
   it("says which rule allows only reading, and whom to ask", () => {
     const place = { scheme: "https" as const, host: "github.com", port: 443, method: "POST", query: null }
     const push = { ...place, path: "/acme/payments.git/git-receive-pack", websocket: false }

@@ -1,0 +1,83 @@
+/** `stereo egress verify`: proves the packet filter that a kernel has loaded, or shows a packet that gets through. */
+
+import { styleText } from "node:util"
+import type { Command } from "commander"
+import { Fault, reasonOf } from "../../contract/fault.ts"
+import type { WallProof } from "../../review/verify-wall.ts"
+import type { CliContext } from "../context.ts"
+import { printableLine } from "../printable-line.ts"
+import { resolveTarget } from "./resolve-target.ts"
+
+const HELP = `
+Every packet there can be is taken through all hooks, chains and rules at once, and what leaves is compared with what
+was promised: the capture proxy's TCP to the gateway, and nothing else. docs/wall-proof.md says what is assumed.
+
+Exit codes: 0 proven, 2 broken (with a packet that shows it), 3 not proven (something is not understood), 1 failed.
+
+Examples:
+  $ stereo egress verify base
+  $ stereo egress verify demo --json`
+const EXIT_CODES = { proven: 0, broken: 2, "not proven": 3 } as const
+const COLOURS = { proven: "green", broken: "red", "not proven": "yellow" } as const
+const LONGEST_LINE = 400
+
+export function addVerifyCommand(egress: Command, context: CliContext): void {
+  egress
+    .command("verify")
+    .description("prove that nothing but the promised leaves by the packet filter that a kernel has loaded")
+    .argument("<target>", "a machine (its kernel is asked if it runs) or a built image")
+    .option("--json", "print as JSON")
+    .addHelpText("after", HELP)
+    .action((target: string, options: { json?: boolean }) => verify(context, target, options.json === true))
+}
+
+async function verify(context: CliContext, target: string, json: boolean): Promise<void> {
+  const { proveWall } = await import("../../review/verify-wall.ts")
+  const { wall } = await resolveTarget(context, target)
+  if (wall.kind !== "ruleset" || wall.canonical === null) {
+    const why = wall.kind === "ruleset" ? `${wall.from} was loaded by no kernel yet` : wall.why
+    throw new Fault("review/no-ruleset", `the packet filter of ${target} cannot be proven: ${why}`, {
+      hint: "build the image (`stereo build NAME`) or start the machine, then verify that",
+    })
+  }
+  const listing = parseJson(wall.canonical)
+  const proof = await context.progress.step("Proof of the packet filter", async () => proveWall(listing))
+  context.print(
+    json
+      ? `${JSON.stringify({ target, from: wall.from, ...proof }, null, 2)}\n`
+      : render(target, wall.from, proof),
+  )
+  context.exitWith(EXIT_CODES[proof.verdict])
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new Fault("review/bad-ruleset", `the listing is not JSON: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+/** A guest may have written any of it. */
+function render(target: string, from: string, proof: WallProof): string {
+  const lines = [
+    `ruleset   ${from}`,
+    "",
+    ...proof.hooks.flatMap(({ hook, chains }) => {
+      const [first = "no chain", ...more] = chains
+      return [`${hook.padEnd(11)} ${first}`, ...more.map((chain) => `${"".padEnd(11)} ${chain}`)]
+    }),
+    "",
+    `what leaves by an interface other than lo, of all packets (${proof.regions} regions):`,
+    ...(proof.leaves.length === 0 ? ["  nothing"] : proof.leaves.slice(0, 20).map((one) => `  ${one}`)),
+    ...(proof.leaves.length > 20 ? [`  and ${proof.leaves.length - 20} kinds more`] : []),
+    ...proof.breaches.flatMap(({ claim, packet, path }) => [
+      ...["", `BROKEN: ${claim}`, `  ${packet}`],
+      ...path.map((rule) => `    by ${rule}`),
+    ]),
+    ...(proof.notProven.length > 0 ? ["", "not understood, and so not proven:"] : []),
+    ...proof.notProven.map(({ where, what }) => `  ${where}: ${what}`),
+  ].map((line) => `${/^ */.exec(line)?.[0]}${printableLine(line.trimStart(), LONGEST_LINE)}`)
+  const verdict = styleText(COLOURS[proof.verdict], proof.verdict, { stream: process.stdout })
+  return `${printableLine(target, 100)}: ${verdict}\n${lines.join("\n")}\n`
+}
