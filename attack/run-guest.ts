@@ -35,7 +35,7 @@ const FILES = [
   "gateway.mjs",
 ]
 /** Two CPUs, often emulated: more at a time would only wait for each other. */
-const AT_A_TIME = 4
+const AT_A_TIME = 2
 /** A guest that says more than this for one vector is not answering. */
 const MAX_LINE = 10_000
 

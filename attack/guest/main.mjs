@@ -8,9 +8,10 @@ import { holdShell, releaseHeld } from "./held.mjs"
 import { calls, frames } from "./kernel.mjs"
 import { dns, raw, tcp, udp, web } from "./sockets.mjs"
 
-const DEADLINE_MS = 3000
-const PULSE =
-  "GET http://pulse.attack.example/ HTTP/1.1\r\nHost: pulse.attack.example\r\nConnection: close\r\n\r\n"
+/** What speaks HTTP waits for an answer that will come; of the others silence is the answer. */
+const DEADLINES_MS = { web: 10_000, raw: 10_000, other: 3000 }
+const PULSE_HOST = "pulse.attack.example"
+const PULSE_END = ` HTTP/1.1\r\nHost: ${PULSE_HOST}\r\nConnection: close\r\n\r\n`
 
 /** `lines` gives one more line when the host has looked at what is held open. */
 export async function main(job, lines) {
@@ -18,10 +19,9 @@ export async function main(job, lines) {
   process.on("uncaughtException", (error) => process.stderr.write(`${error.stack}\n`))
   const print = (said) => process.stdout.write(`${JSON.stringify(said)}\n`)
   const context = { dir: job.dir, nonce: job.nonce, pids: { capture: pidOf("capture.mjs") } }
-  // the host's capture of the wire must see this, or it sees nothing at all
-  await raw({ to: "proxy", send: [PULSE] }).catch((thrown) =>
-    process.stderr.write(`pulse: ${thrown.message}\n`),
-  )
+  // the host's capture of the wire must see these, or it sees nothing at all; and what is slow the first time is over
+  await pulse({ to: "proxy", send: [`GET http://${PULSE_HOST}/${PULSE_END}`] })
+  await pulse({ to: "https", sni: PULSE_HOST, send: [`GET /${PULSE_END}`] })
   for (const part of job.parts) {
     prepare(part)
     if (part.name === "probes") await runProbes(part.tasks, job.atATime, context, print)
@@ -32,6 +32,10 @@ export async function main(job, lines) {
   print({ done: true })
   await lines.next()
   releaseHeld()
+}
+
+async function pulse(how) {
+  await raw(how).catch((thrown) => process.stderr.write(`pulse: ${thrown.message}\n`))
 }
 
 /** After the filter is gone, plain probes come beside those that need the gateway. */
@@ -57,7 +61,7 @@ async function runProbes(tasks, atATime, context, print) {
 
 async function attempt(task, context) {
   const how = fill(task.how, task, context)
-  const deadlineMs = how.deadlineMs ?? DEADLINE_MS
+  const deadlineMs = how.deadlineMs ?? DEADLINES_MS[how.kind] ?? DEADLINES_MS.other
   let timer = null
   const late = new Promise((settle) => {
     timer = setTimeout(() => settle("silence"), deadlineMs)

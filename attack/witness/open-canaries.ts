@@ -126,10 +126,13 @@ function answer(socket: Socket, touch: OpenTouch, first: Buffer): void {
   if (!/^[A-Z]+ \S+ HTTP\/1\.[01]\r\n/.test(first.toString("latin1"))) return
   const head = first.toString("latin1").split("\r\n\r\n", 1)[0] ?? ""
   const body = /^x-canary: *echo/im.test(head) ? JSON.stringify({ head }) : '{"canary":true}'
-  const length = Buffer.byteLength(body)
-  socket.write(
-    `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`,
-  )
+  const headers = [
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ]
+  // one request a connection: its first bytes are all that tell whose it is
+  socket.end(["HTTP/1.1 200 OK", ...headers, "", body].join("\r\n"))
 }
 
 function readable(bytes: Buffer): string {
