@@ -45,7 +45,7 @@ function findLeaks(attack: AttackCase, evidence: Evidence): string[] {
     ...evidence.gains,
     ...evidence.namespace.map((what) => `QEMU's namespace: ${what}`),
     ...passed.map((call) => `the host let ${call.method} ${call.authority} through (${call.rule})`),
-    ...whole.map((call) => `${call.authority} answered whole, though it reflected a credential`),
+    ...whole.map((call) => `${call.authority} answered whole, though it had to be cut`),
     ...(evidence.hostFact === null ? [] : [evidence.hostFact]),
   ]
 }
@@ -53,6 +53,8 @@ function findLeaks(attack: AttackCase, evidence: Evidence): string[] {
 /** Upstreams of allowed hosts may be called where that is promised; an allowed name's public address, too. */
 function mayBeTouched({ vector }: AttackCase, touch: Touch): boolean {
   if (touch.protocol === "upstream") return vector.expected === "BND"
+  // a handshake may begin; what comes after one that had to fail may not
+  if (vector.cut && touch.protocol === "tls") return false
   return vector.reaches === true && touch.address === PUBLIC_CANARY
 }
 

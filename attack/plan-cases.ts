@@ -6,6 +6,7 @@ import { allowedVectors } from "./vectors/allowed.ts"
 import { gatewayVectors } from "./vectors/gateway.ts"
 import { gitVectors } from "./vectors/git.ts"
 import { guestVectors } from "./vectors/guest.ts"
+import { heldElsewhereVectors } from "./vectors/held-elsewhere.ts"
 import { hostVectors } from "./vectors/host.ts"
 import { nameVectors } from "./vectors/names.ts"
 import { networkVectors } from "./vectors/network.ts"
@@ -23,6 +24,7 @@ export const allVectors: readonly Vector[] = [
   ...gitVectors(),
   ...guestVectors,
   ...hostVectors,
+  ...heldElsewhereVectors,
 ]
 
 export interface PlannedCase extends AttackCase {
@@ -55,7 +57,7 @@ export function planCases({ only, nonce, allowsHost, hasWorld }: CaseWish): read
 }
 
 function reasonToSkip(vector: Vector, allowsHost: CaseWish["allowsHost"], hasWorld: boolean): string | null {
-  if (vector.expected === "NP") return vector.reason ?? "not promised"
+  if (vector.how.kind === "none") return vector.reason ?? "not promised"
   if (vector.needs !== undefined && !allowsHost(vector.needs)) {
     return `not applicable: this machine's policy does not name ${vector.needs}`
   }

@@ -8,11 +8,13 @@ import { Fault, reasonOf } from "../contract/fault.ts"
 import type { MachineHome } from "../contract/home.ts"
 import { type MachineRecord, machineRecord } from "../contract/machine-record.ts"
 import type { Envelope } from "../contract/uplink.ts"
+import { openAllowance } from "./allowance.ts"
 import { appendAudit } from "./archive/audit.ts"
 import { appendEnvelopes, compareAccounts } from "./archive/envelopes.ts"
 import type { AskedCall } from "./ask/ask-desk.ts"
 import { attestMachine } from "./attest-machine.ts"
 import type { Attestation } from "./attestation/attestation.ts"
+import type { BudgetState } from "./byte-budget.ts"
 import type { Gateway } from "./call.ts"
 import { type CallInFlight, CallsInFlight } from "./calls-in-flight.ts"
 import { controlEgress, type EgressControl } from "./egress-control.ts"
@@ -35,6 +37,8 @@ const ENVELOPE_BYTES = { burst: 8 * 1024 * 1024, perSecond: 128 * 1024 }
 
 export interface AttachedMachine extends AsyncDisposable {
   readonly record: MachineRecord
+  /** What it has sent in this run, and what it may send. */
+  readonly budget: () => BudgetState
   readonly egress: EgressControl
   readonly control: ControlLink
   readonly attestation: Attestation
@@ -62,10 +66,11 @@ export async function attachMachine(
     },
   })
   const refusals = openPace(REFUSALS, gateway.now, detached.signal)
+  const allowance = await openAllowance(gateway, record, detached.signal)
   const attestation = await attestMachine(gateway, record, calls, log)
   const questions = openPace(QUESTIONS, gateway.now, detached.signal)
   const known = {
-    ...{ caller, placeholders, detached: detached.signal, refusals, calls },
+    ...{ caller, placeholders, detached: detached.signal, refusals, calls, allowance },
     policy: () => rules.policy(),
     isAsking: () => rules.desk.isOpen,
     ask: async (call: AskedCall, gone: AbortSignal) => {
@@ -104,6 +109,7 @@ export async function attachMachine(
   })
   return {
     record,
+    budget: () => allowance.budget.state,
     egress: controlEgress(machine, rules, user, gateway.now),
     control,
     attestation,

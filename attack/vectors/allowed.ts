@@ -182,6 +182,37 @@ export const allowedVectors: readonly Vector[] = [
     expected: "BND",
     world: "upstream",
   },
+  {
+    ...web("46-redirect-to-metadata", "an allowed host that answers with a way to the metadata service", {
+      host: "echo.allowed.example",
+      headers: { "x-canary": "redirect=http://169.254.169.254/{m}" },
+    }),
+    group: "G3",
+    needs: "echo.allowed.example",
+    expected: "BND",
+    world: "upstream",
+  },
+  {
+    ...web("49-wrong-certificate", "an allowed name whose server has another's certificate", {
+      host: "{m}.wrong.example",
+    }),
+    group: "G3",
+    needs: "any.wrong.example",
+    expected: "BND",
+    reaches: true,
+    cut: true,
+    world: "resolves",
+  },
+  {
+    ...web("72-large-upload", "a body above the cap of its rule", {
+      host: "echo.allowed.example",
+      method: "POST",
+      path: "/{m}",
+      fillBytes: 100_000,
+    }),
+    needs: "echo.allowed.example",
+    world: "upstream",
+  },
   ...reasons(),
 ]
 

@@ -110,11 +110,10 @@ function serve(socket: Socket, place: CanaryPlace, tls: CanaryOptions["tls"], ke
     const context = createSecureContext({ cert: tls.certificate, key: tls.key })
     const secure = new TLSSocket(socket, { isServer: true, secureContext: context })
     secure.on("error", () => socket.destroy())
-    const inside = keep({ protocol: "tls", address, port, text: "" })
-    secure.once("data", (chunk) => {
-      inside.text += readable(chunk)
-      answer(secure, inside, chunk)
-    })
+    // only what was said after the handshake: one that fails has told nothing
+    secure.once("data", (chunk) =>
+      answer(secure, keep({ protocol: "tls", address, port, text: readable(chunk) }), chunk),
+    )
   })
 }
 
@@ -126,13 +125,16 @@ function answer(socket: Socket, touch: OpenTouch, first: Buffer): void {
   if (!/^[A-Z]+ \S+ HTTP\/1\.[01]\r\n/.test(first.toString("latin1"))) return
   const head = first.toString("latin1").split("\r\n\r\n", 1)[0] ?? ""
   const body = /^x-canary: *echo/im.test(head) ? JSON.stringify({ head }) : '{"canary":true}'
+  const redirect = /^x-canary: *redirect=(\S+)/im.exec(head)?.[1]
+  const status = redirect === undefined ? "200 OK" : "302 Found"
   const headers = [
     "content-type: application/json",
     `content-length: ${Buffer.byteLength(body)}`,
     "connection: close",
+    ...(redirect === undefined ? [] : [`location: ${redirect}`]),
   ]
   // one request a connection: its first bytes are all that tell whose it is
-  socket.end(["HTTP/1.1 200 OK", ...headers, "", body].join("\r\n"))
+  socket.end([`HTTP/1.1 ${status}`, ...headers, "", body].join("\r\n"))
 }
 
 function readable(bytes: Buffer): string {

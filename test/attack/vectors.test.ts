@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs"
+import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { allVectors, planCases } from "../../attack/plan-cases.ts"
 import { seenElsewhere } from "../../attack/vectors/elsewhere.ts"
+import { projectDir } from "../e2e/test-home.ts"
 
 /** Every bypass that got through in another system, by the words that name it in the design's battery. */
 const SEEN = [
@@ -75,6 +78,13 @@ describe("the vectors", () => {
       ...seenElsewhere.map(({ seenIn }) => seenIn),
     ]
     expect(told.some((text) => text.includes(name))).toBe(true)
+  })
+
+  it("name a test that is there, where one running machine cannot show it", () => {
+    const elsewhere = allVectors.filter(({ how, expected }) => how.kind === "none" && expected !== "NP")
+    const tests = elsewhere.map(({ reason }) => /held by (test\/\S+)$/.exec(reason ?? "")?.[1] ?? "none")
+    expect(tests.filter((path) => !existsSync(join(projectDir, path)))).toEqual([])
+    expect(tests.length).toBeGreaterThan(5)
   })
 
   it("say why, where something is not promised", () => {
