@@ -26,13 +26,6 @@ const ROWS: readonly Row[] = [
     "test/contract",
   ],
   [
-    "57-host-proxy-environment",
-    "G3",
-    "HTTP_PROXY and its kin in the host service's environment",
-    "REF",
-    "test/host-proxy/gateway.test.ts",
-  ],
-  [
     "58-kill-host-service",
     "G3",
     "the host service killed in the middle of calls",
