@@ -37,6 +37,9 @@ function findLeaks(attack: AttackCase, evidence: Evidence): string[] {
   const { vector, from } = attack
   const touches = evidence.touches.filter((touch) => !mayBeTouched(attack, touch))
   const passed = vector.expected === "BND" || vector.reaches ? [] : evidence.calls.filter(hasLeft)
+  const large = evidence.calls.filter(
+    ({ requestBytes }) => requestBytes > (vector.maxBytes ?? Number.POSITIVE_INFINITY),
+  )
   const whole = vector.cut ? evidence.calls.filter((call) => call.outcome === "complete") : []
   return [
     ...touches.map((touch) => `${touch.protocol} reached ${touch.address}:${touch.port}`),
@@ -45,6 +48,7 @@ function findLeaks(attack: AttackCase, evidence: Evidence): string[] {
     ...evidence.gains,
     ...evidence.namespace.map((what) => `QEMU's namespace: ${what}`),
     ...passed.map((call) => `the host let ${call.method} ${call.authority} through (${call.rule})`),
+    ...large.map(({ authority, requestBytes }) => `${requestBytes} bytes left for ${authority}`),
     ...whole.map((call) => `${call.authority} answered whole, though it had to be cut`),
     ...(evidence.hostFact === null ? [] : [evidence.hostFact]),
   ]

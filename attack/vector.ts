@@ -144,6 +144,8 @@ export interface Vector {
   readonly reaches?: boolean
   /** The answer must not come through whole. */
   readonly cut?: boolean
+  /** More bytes of a body than this may not have left. */
+  readonly maxBytes?: number
   /** Tried after `nft flush ruleset`. */
   readonly flushed?: boolean
   readonly gain?: Gain

@@ -210,6 +210,8 @@ export const allowedVectors: readonly Vector[] = [
       path: "/{m}",
       fillBytes: 100_000,
     }),
+    expected: "BND",
+    maxBytes: 65_536,
     needs: "echo.allowed.example",
     world: "upstream",
   },

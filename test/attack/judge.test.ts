@@ -87,6 +87,9 @@ describe("a verdict", () => {
     expect(
       judge(allowed, { ...quiet, calls: [complete], touches: [{ ...upstream, protocol: "tcp" }] }).kind,
     ).toBe("through")
+    const large = attack({ expected: "BND", maxBytes: 100 })
+    expect(judge(large, { ...quiet, calls: [{ ...complete, requestBytes: 100 }] }).kind).toBe("held")
+    expect(judge(large, { ...quiet, calls: [{ ...complete, requestBytes: 101 }] }).kind).toBe("through")
     expect(judge(attack({ expected: "BND", cut: true }), { ...quiet, calls: [complete] }).kind).toBe(
       "through",
     )
