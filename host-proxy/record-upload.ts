@@ -26,12 +26,19 @@ export class UploadRefused extends Error {
   }
 }
 
+/** A body whose head says that it will be too large: nothing of it has to be sent to be refused. */
+export function refuseStatedLength(guest: GuestStream, maxBytes: number | null): Refusal | null {
+  const stated = guest.read.head.headers.find(([name]) => name === "content-length")?.[1]
+  const limit = limitOf(maxBytes)
+  return stated !== undefined && Number(stated) > limit ? tooLarge(limit) : null
+}
+
 export async function* recordUpload(
   guest: GuestStream,
   exchange: OpenExchange,
   limits: UploadLimits,
 ): AsyncGenerator<Buffer> {
-  const maxBytes = Math.min(limits.maxBytes ?? MAX_REQUEST_BYTES, MAX_REQUEST_BYTES)
+  const maxBytes = limitOf(limits.maxBytes)
   const endsMs = limits.now() + limits.uploadMs
   for await (const chunk of guest.body()) {
     // the stream itself is cut when nothing comes for a while, so that looking at each chunk is enough
@@ -42,6 +49,10 @@ export async function* recordUpload(
     exchange.request.append(chunk)
     yield chunk
   }
+}
+
+function limitOf(maxBytes: number | null): number {
+  return Math.min(maxBytes ?? MAX_REQUEST_BYTES, MAX_REQUEST_BYTES)
 }
 
 function tooLarge(maxBytes: number): Refusal {

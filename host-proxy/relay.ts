@@ -10,7 +10,7 @@ import type { PlannedRoute } from "./plan-call.ts"
 import { LeakError, type LeakScan, openLeakScan } from "./provider/leak-scan.ts"
 import { explainFailure, type UpstreamAnswer } from "./provider/outbound.ts"
 import type { Route } from "./provider/route.ts"
-import { recordUpload, type UploadLimits, UploadRefused } from "./record-upload.ts"
+import { recordUpload, refuseStatedLength, type UploadLimits, UploadRefused } from "./record-upload.ts"
 import { refuseCall } from "./refuse-call.ts"
 
 export interface Relay {
@@ -24,6 +24,8 @@ export interface Relay {
 export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
   const { gateway, guest, exchange, route } = relay
   exchange.route({ rule: route.rule, provider: route.provider, api: route.api })
+  const stated = refuseStatedLength(guest, route.grant?.maxRequestBytes ?? null)
+  if (stated) return refuseCall(gateway, guest, exchange, stated)
   let answer: UpstreamAnswer
   try {
     const body = guest.hasBody ? recordUpload(guest, exchange, limitsOf(relay)) : null

@@ -75,6 +75,15 @@ describe("a body's size", () => {
     expect(rig.elsewhere.requests).toHaveLength(1)
   })
 
+  it("that its head announces as too large is refused before a byte of it is sent", async () => {
+    await using rig = await openBounded()
+    const length = 65 * KIB
+    const stated = await rig.lab.guest.send(post("small", length, { "content-length": String(length) }))
+    expect(stated).toMatchObject({ status: 413, headers: { "stereo-verdict": "egress/body-too-large" } })
+    expect((await rig.lab.rows()).at(-1)).toMatchObject({ request_bytes: 0, outcome: "refused" })
+    expect(rig.elsewhere.requests).toEqual([])
+  })
+
   it("that is not the one announced is cut: nothing whole is sent upstream", async () => {
     await using rig = await openBounded()
     const short = rig.lab.guest.send(post("free", 10, { "content-length": "20" }))
