@@ -9,6 +9,14 @@ const MACHINE = "walls"
 /** QEMU's network namespace has a loopback interface that is down, and no socket. */
 const NOTHING = { interfaces: ["lo received 0 sent 0"], sockets: [] }
 
+const verified = z.looseObject({
+  verdict: z.string(),
+  from: z.string(),
+  breaches: z.array(z.looseObject({ promise: z.string(), packet: z.string() })),
+  notProven: z.array(z.unknown()),
+  leaves: z.array(z.string()),
+})
+
 let provider: FakeProvider
 let canary: Canary
 let home: TestHome
@@ -25,6 +33,20 @@ afterAll(async () => {
   await home?.[Symbol.asyncDispose]()
   await canary?.[Symbol.asyncDispose]()
   await provider?.[Symbol.asyncDispose]()
+})
+
+describe("the packet filter that the machine's kernel has loaded", () => {
+  it("is proven to let out the capture proxy's calls to the gateway and nothing else", async () => {
+    const proof = verified.parse(await home.json(["egress", "verify", MACHINE]))
+    expect(proof).toMatchObject({ verdict: "proven", breaches: [], notProven: [] })
+    expect(proof.from).toContain(MACHINE)
+    expect(proof.leaves).toHaveLength(2)
+  })
+
+  it("is the one that the image promises: nothing opens from image to machine", async () => {
+    const diff = await home.stereo(["egress", "diff", "image:base", `machine:${MACHINE}`])
+    expect({ code: diff.code, out: diff.stdout }).toMatchObject({ code: 0 })
+  })
 })
 
 describe("the agent user", () => {
@@ -88,6 +110,14 @@ describe("root in the guest, in the place of the capture proxy", () => {
 describe("root in the guest, after nft flush ruleset", () => {
   beforeAll(async () => {
     await home.must(["exec", MACHINE, "--user", "root", "--", "nft", "flush", "ruleset"])
+  })
+
+  it("leaves a packet filter that is broken, with a packet that shows it", async () => {
+    const shown = await home.stereo(["egress", "verify", MACHINE, "--json"])
+    expect(shown.code).toBe(2)
+    const { verdict, breaches } = verified.parse(JSON.parse(shown.stdout))
+    expect(verdict).toBe("broken")
+    expect(breaches.map(({ promise }) => promise)).toContain("leaves")
   })
 
   it("still reaches nothing but the gateway", async () => {
