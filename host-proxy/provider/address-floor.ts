@@ -2,6 +2,7 @@
 
 import { type LookupAddress, type LookupOptions, lookup } from "node:dns"
 import { BlockList, isIP, SocketAddress } from "node:net"
+import { networkInterfaces } from "node:os"
 import { CLOSED_IPV4, CLOSED_IPV6_INSIDE, GLOBAL_IPV6 } from "../../contract/address-floor.ts"
 
 /** An interface identifier that holds an IPv4 address (RFC 5214), under whatever prefix; as Node writes addresses. */
@@ -12,7 +13,7 @@ const floor = buildFloor()
 export class FloorError extends Error {
   readonly code = "EFLOOR"
   constructor(host: string, address: string) {
-    super(`${host} resolves to ${address}, which is not a public address`)
+    super(`${host} resolves to ${address}, which is not a public address, or is the host itself`)
   }
 }
 
@@ -25,13 +26,23 @@ export function isBelowFloor(address: string): boolean {
   return ISATAP.test(new SocketAddress({ address, family: "ipv6" }).address)
 }
 
+/** What a guest's request is connected to: neither below the floor nor the host itself. */
+export function isClosed(address: string): boolean {
+  return isBelowFloor(address) || isOwnAddress(address)
+}
+
+/** Public or not: what listens on one of the host's own addresses may trust whoever comes from the host. */
+function isOwnAddress(address: string): boolean {
+  return Object.values(networkInterfaces()).some((all) => all?.some((one) => one.address === address))
+}
+
 type LookupDone = (failure: Error | null, addresses: LookupAddress[] | string, family?: number) => void
 
 /** `dns.lookup` that fails when any answer lies below the floor: a mixed answer is an attack, not a choice. */
 export function lookupAboveFloor(host: string, options: LookupOptions, done: LookupDone): void {
   lookup(host, { ...options, all: true }, (failure, addresses) => {
     if (failure) return done(failure, [])
-    const low = addresses.find((one) => isBelowFloor(one.address))
+    const low = addresses.find((one) => isClosed(one.address))
     if (low) return done(new FloorError(host, low.address), [])
     const first = addresses[0]
     if (options.all || !first) return done(null, addresses)

@@ -29,6 +29,12 @@ describe("a command line", () => {
     ["an unknown command", ["nope"], "unknown command 'nope'", "stereo --help"],
     ["an unknown option", ["up", "--nmae", "x"], "unknown option '--nmae'", "stereo up --help"],
     ["a missing argument", ["images", "show"], "missing required argument", "stereo images show --help"],
+    [
+      "a wait that is too long",
+      ["egress", "ask", "x", "--timeout", "20m"],
+      "at most 10m",
+      "egress ask --help",
+    ],
     ["an argument too many", ["ls", "x"], "too many arguments", "stereo ls --help"],
     [
       "a value that is not one of its choices",
