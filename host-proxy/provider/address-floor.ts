@@ -2,8 +2,8 @@
 
 import { type LookupAddress, type LookupOptions, lookup } from "node:dns"
 import { BlockList, isIP, SocketAddress } from "node:net"
-import { networkInterfaces } from "node:os"
 import { CLOSED_IPV4, CLOSED_IPV6_INSIDE, GLOBAL_IPV6 } from "../../contract/address-floor.ts"
+import { isOwnAddress } from "./own-address.ts"
 
 /** An interface identifier that holds an IPv4 address (RFC 5214), under whatever prefix; as Node writes addresses. */
 const ISATAP = /(?:::|:0:|:200:)5efe(?:::$|:[0-9a-f]+:[0-9a-f]+$)/
@@ -26,23 +26,13 @@ export function isBelowFloor(address: string): boolean {
   return ISATAP.test(new SocketAddress({ address, family: "ipv6" }).address)
 }
 
-/** What a guest's request is connected to: neither below the floor nor the host itself. */
-export function isClosed(address: string): boolean {
-  return isBelowFloor(address) || isOwnAddress(address)
-}
-
-/** Public or not: what listens on one of the host's own addresses may trust whoever comes from the host. */
-function isOwnAddress(address: string): boolean {
-  return Object.values(networkInterfaces()).some((all) => all?.some((one) => one.address === address))
-}
-
 type LookupDone = (failure: Error | null, addresses: LookupAddress[] | string, family?: number) => void
 
 /** `dns.lookup` that fails when any answer lies below the floor: a mixed answer is an attack, not a choice. */
 export function lookupAboveFloor(host: string, options: LookupOptions, done: LookupDone): void {
   lookup(host, { ...options, all: true }, (failure, addresses) => {
     if (failure) return done(failure, [])
-    const low = addresses.find((one) => isClosed(one.address))
+    const low = addresses.find((one) => isBelowFloor(one.address) || isOwnAddress(one.address))
     if (low) return done(new FloorError(host, low.address), [])
     const first = addresses[0]
     if (options.all || !first) return done(null, addresses)

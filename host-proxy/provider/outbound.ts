@@ -5,7 +5,8 @@ import type { Readable } from "node:stream"
 import { Agent, buildConnector, type Dispatcher, errors } from "undici"
 import { reasonOf } from "../../contract/fault.ts"
 import type { HeaderList, Refusal } from "../exchange.ts"
-import { FloorError, isClosed, lookupAboveFloor } from "./address-floor.ts"
+import { FloorError, isBelowFloor, lookupAboveFloor } from "./address-floor.ts"
+import { isOwnAddress } from "./own-address.ts"
 import type { Route } from "./route.ts"
 
 export interface Timeouts {
@@ -130,4 +131,8 @@ function pairHeaders(raw: unknown): HeaderList {
     pairs.push([(flat[index] ?? "").toLowerCase(), flat[index + 1] ?? ""])
   }
   return pairs
+}
+
+function isClosed(address: string): boolean {
+  return isBelowFloor(address) || isOwnAddress(address)
 }

@@ -21,7 +21,7 @@ const COMMANDS = [
   ...["run", "doctor", "completion", "host", "host stop", "host status", "sessions", "sessions ls"],
   ...["sessions show", "cost", "audit", "egress reload", "egress allow", "egress deny", "egress revoke"],
   ...["egress denied", "egress draft", "egress ask"],
-  ...["egress", "egress show", "egress diff"],
+  ...["egress", "egress show", "egress diff", "egress verify"],
 ]
 
 describe("a command line", () => {
@@ -61,7 +61,7 @@ describe("a command line", () => {
   it("--help documents every exit code", async () => {
     using home = openCliHome()
     const { stdout } = await home.stereo("--help")
-    for (const code of ["0", "1", "64", "125", "130"])
+    for (const code of ["0", "1", "2", "3", "64", "125", "130"])
       expect(stdout).toMatch(new RegExp(`^ {2}${code} {2,}`, "m"))
   })
 })
