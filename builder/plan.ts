@@ -60,6 +60,8 @@ export interface Plan {
   }
   readonly resources: { readonly cpus: number; readonly memoryMib: number; readonly diskMib: number }
   readonly egressSets: readonly string[]
+  /** What one run of a machine may send unless its card says otherwise, in MiB. */
+  readonly egressBudgetMib?: number
   readonly env: Readonly<Record<string, string>>
   /** Hashes of the builder's own sources by stage: other code may make another image. */
   readonly recipes: Readonly<Record<"rootfs" | "seal" | "measure" | "artifact", string>>

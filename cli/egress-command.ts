@@ -3,6 +3,7 @@
 import type { Command } from "commander"
 import type { CliContext } from "./context.ts"
 import { addAskCommand } from "./egress/ask-command.ts"
+import { addAttackCommand } from "./egress/attack-command.ts"
 import { addDeniedCommand } from "./egress/denied-command.ts"
 import { addDiffCommand } from "./egress/diff-command.ts"
 import { addDraftCommand } from "./egress/draft-command.ts"
@@ -29,6 +30,7 @@ export function addEgressCommands(program: Command, context: CliContext): void {
   addDiffCommand(egress, context)
   addVerifyCommand(egress, context)
   addReloadCommand(egress, context)
+  addAttackCommand(egress, context)
   addLiveCommands(egress, context)
   addDeniedCommand(egress, context)
   addDraftCommand(egress, context)

@@ -48,7 +48,7 @@ async function exec(context: CliContext, machine: string, command: string[], opt
   using host = await ensureHost(context)
   // the service may have been started just now
   await host.attach(record.name, signal)
-  await host.ready(record.name, READY_TIMEOUT_MS, signal)
+  await host.awaitAgent(record.name, READY_TIMEOUT_MS, signal)
   const { executeCommand } = await import("../machine/execute.ts")
   const tty = options.tty ?? (command.length === 0 && process.stdin.isTTY === true)
   using streams = openCommandStreams(context, tty)

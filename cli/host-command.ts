@@ -37,7 +37,10 @@ export function addHostCommand(program: Command, context: CliContext): void {
     .command("stop")
     .description("end the host service of this user")
     .addHelpText("after", "\nExample:\n  $ stereo host stop")
-    .action(() => stopHost(context))
+    .action(async () => {
+      await stopHost(context)
+      context.print("the host service has ended\n")
+    })
   host
     .command("status")
     .description("show whether the host service runs, and which machines it serves")
@@ -98,7 +101,8 @@ async function sweepUntil(signal: AbortSignal, context: CliContext, host: Host, 
   }
 }
 
-async function stopHost(context: CliContext): Promise<void> {
+/** Settles when the service has let go of its socket. Fault: `host/not-running`. */
+export async function stopHost(context: CliContext): Promise<void> {
   const path = context.home.hostSocket
   if (!existsSync(path)) throw notRunning(path)
   const { connect } = await import("node:http2")
@@ -110,7 +114,6 @@ async function stopHost(context: CliContext): Promise<void> {
   stream.on("error", reject)
   stream.resume().end()
   await promise
-  context.print("the host service has ended\n")
 }
 
 function notRunning(path: string): Fault {

@@ -38,20 +38,29 @@ export function addUpCommand(program: Command, context: CliContext): void {
 }
 
 async function up(context: CliContext, card: string | undefined, options: UpOptions): Promise<void> {
+  const { json, ...given } = options
+  const launched = await startMachine(context, card, given)
+  context.print(json ? jsonText(toJson(launched)) : `${launched.record.name}\n`)
+  process.stderr.write(describe(launched))
+}
+
+/** Starts a machine as `up` does. */
+export async function startMachine(
+  context: CliContext,
+  card: string | undefined,
+  given: Omit<UpOptions, "json">,
+): Promise<LaunchedMachine> {
   const { home, projectDir, progress, now, signal } = context
   const { sweepMachines } = await import("../machine/sweep.ts")
   const { launchMachine } = await import("../machine/launch.ts")
   await sweepMachines(home, now())
   using host = await ensureHost(context)
-  const { json, ...given } = options
   const { image, ...asked } = card === undefined ? await keepEarlier(context, given) : given
-  const launched = await launchMachine({
+  return await launchMachine({
     ...{ home, projectDir, host, asked, ephemeral: false, progress, now, signal },
     ...(image === undefined ? {} : { image }),
     ...(card === undefined ? {} : { card }),
   })
-  context.print(json ? jsonText(toJson(launched)) : `${launched.record.name}\n`)
-  process.stderr.write(describe(launched))
 }
 
 /** A machine that is started again without a card stays what it was, unless the command line says otherwise. */

@@ -24,7 +24,13 @@ export const card = z.strictObject({
     })
     .default({}),
   /** Egress sets in addition to the image's, by name. */
-  egress: z.strictObject({ sets: z.array(z.string()).default([]) }).default({ sets: [] }),
+  egress: z
+    .strictObject({
+      sets: z.array(z.string()).default([]),
+      /** MiB that one run may send in all, heads and bodies. */
+      budget_mib: z.int().min(1).max(1_048_576).optional(),
+    })
+    .default({ sets: [] }),
   /** Non-secret variables for the agent's processes. Secrets stay on the host, in host.toml. */
   env: z
     .record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/, "expected an upper-case variable name"), z.string())

@@ -6,6 +6,7 @@
  * | GET /health | HostHealth |
  * | POST /machines/NAME/attach | 204 once the machine's egress socket is listened on (reads machine.json) |
  * | GET /machines/NAME/ready?timeout_ms=N | ReadyReport once the guest has its identity and is what its manifest promised; 504 with HostError otherwise, 409 when it is something else |
+ * | GET /machines/NAME/agent?timeout_ms=N | the same as soon as the guest has its identity, whatever it is found to be |
  * | GET /machines/NAME/attestation | AttestationState |
  * | any /machines/NAME/control/PATH | relayed to the guest agent's control wire as PATH, both bodies streamed |
  * | POST /machines/NAME/detach | 204; the machine's sockets are closed and unlinked |

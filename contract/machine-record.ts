@@ -38,6 +38,8 @@ export const machineRecord = z.strictObject({
   project: z.string(),
   resources: z.strictObject({ cpus: z.int(), memoryMib: z.int(), diskMib: z.int() }),
   egressSets: z.array(z.string()),
+  /** What one run may send, in MiB; absent: 1024. */
+  egressBudgetMib: z.int().positive().optional(),
   env: z.record(z.string(), z.string()),
   /** What the agent holds instead of a credential, by provider; worthless outside this machine. */
   placeholders: z.record(z.string(), z.string()),

@@ -43,7 +43,7 @@ export const manifest = z.strictObject({
     memory_mib: z.int().positive(),
     disk_mib: z.int().positive(),
   }),
-  egress: z.strictObject({ sets: z.array(z.string()) }),
+  egress: z.strictObject({ sets: z.array(z.string()), budget_mib: z.int().positive().optional() }),
   /** Non-secret variables for the agent's processes. */
   env: z.record(z.string(), z.string()),
   /** What went in, by name and version; digests where the source gives them. */

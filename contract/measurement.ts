@@ -29,6 +29,8 @@ const measured = z.strictObject({
   bootId: z.string().max(64),
   /** New with each start of the guest agent. */
   agentId: z.string().max(64),
+  /** Whether the kernel has announced a change of the packet filter since this agent first measured. */
+  changed: z.boolean(),
   /** `nft -j list ruleset`, parsed. */
   ruleset: z.unknown(),
   units: z.array(unitEntry).max(5000),
@@ -55,7 +57,7 @@ export const attestationState = z.strictObject({
   rule: z
     .enum([
       ...["attestation/pending", "attestation/silent", "attestation/ruleset"],
-      ...["attestation/root", "attestation/units"],
+      ...["attestation/root", "attestation/units", "attestation/boot"],
     ] as const)
     .nullable(),
   /** In words; null while attested. */

@@ -13,6 +13,14 @@ export function matchesHost(pattern: string, host: string): boolean {
 }
 
 /**
+ * Whether a grant's host is meant. An `xn--` label shows a reader other letters than it has, so a grant matches one
+ * only where it spells it; a denial matches it as any other.
+ */
+export function matchesGrantedHost(pattern: string, host: string): boolean {
+  return matchesHost(pattern, host) && (pattern === host || !host.startsWith("xn--"))
+}
+
+/**
  * `*` matches any run of characters inside a segment, `**` as the last segment any rest, also an empty one.
  * An encoded slash (`%2f`) ends a segment as a slash does, and only a pattern that spells it matches it. An escape is
  * one character: no star ends inside it. The time is linear in the path, whose bytes a guest chooses.

@@ -8,11 +8,13 @@ import { Fault, reasonOf } from "../contract/fault.ts"
 import type { MachineHome } from "../contract/home.ts"
 import { type MachineRecord, machineRecord } from "../contract/machine-record.ts"
 import type { Envelope } from "../contract/uplink.ts"
+import { openAllowance } from "./allowance.ts"
 import { appendAudit } from "./archive/audit.ts"
 import { appendEnvelopes, compareAccounts } from "./archive/envelopes.ts"
-import type { AskedCall, AskOutcome } from "./ask/ask-desk.ts"
+import type { AskDesk, AskedCall, AskOutcome } from "./ask/ask-desk.ts"
 import { attestMachine } from "./attest-machine.ts"
 import type { Attestation } from "./attestation/attestation.ts"
+import type { BudgetState } from "./byte-budget.ts"
 import type { Gateway } from "./call.ts"
 import { type CallInFlight, CallsInFlight } from "./calls-in-flight.ts"
 import { controlEgress, type EgressControl } from "./egress-control.ts"
@@ -36,6 +38,8 @@ const ENVELOPE_BYTES = { burst: 8 * 1024 * 1024, perSecond: 128 * 1024 }
 
 export interface AttachedMachine extends AsyncDisposable {
   readonly record: MachineRecord
+  /** What it has sent in this run, and what it may send. */
+  readonly budget: () => BudgetState
   readonly egress: EgressControl
   readonly control: ControlLink
   readonly attestation: Attestation
@@ -63,18 +67,13 @@ export async function attachMachine(
     },
   })
   const refusals = tellLost(openPace(REFUSALS, gateway.now, detached.signal), log)
+  const allowance = await openAllowance(gateway, record, detached.signal)
   const attestation = await attestMachine(gateway, record, calls, log)
-  const questions = openPace(QUESTIONS, gateway.now, detached.signal)
   const known = {
-    ...{ caller, placeholders, detached: detached.signal, refusals, calls },
+    ...{ caller, placeholders, detached: detached.signal, refusals, calls, allowance },
     policy: () => rules.policy(),
     isAsking: () => rules.desk.isOpen,
-    ask: async (call: AskedCall, gone: AbortSignal): Promise<AskOutcome | null> => {
-      if (!rules.desk.isOpen) return null
-      if (!(await questions(1)))
-        return { kind: "refused", reason: "too many requests wait to be asked about" }
-      return rules.desk.ask(call, AbortSignal.any([gone, detached.signal]))
-    },
+    ask: askPerson(rules.desk, openPace(QUESTIONS, gateway.now, detached.signal), detached.signal),
     refuses: (call: Pick<CallInFlight, "request" | "rule">) => rules.refuses(call),
     gate: () => attestation.gate(),
     settled: () => attestation.settled(),
@@ -106,6 +105,7 @@ export async function attachMachine(
   })
   return {
     record,
+    budget: () => allowance.budget.state,
     egress: controlEgress(machine, rules, user, gateway.now),
     control,
     attestation,
@@ -116,6 +116,15 @@ export async function attachMachine(
       for (const part of [egress, control, uplink]) await part[Symbol.asyncDispose]()
       await Promise.allSettled(inFlight) // their streams are gone, so each is being sealed
     },
+  }
+}
+
+/** Null when nobody is there to be asked. */
+function askPerson(desk: AskDesk, pace: Pace, detached: AbortSignal) {
+  return async (call: AskedCall, gone: AbortSignal): Promise<AskOutcome | null> => {
+    if (!desk.isOpen) return null
+    if (!(await pace(1))) return { kind: "refused", reason: "too many requests wait to be asked about" }
+    return desk.ask(call, AbortSignal.any([gone, detached]))
   }
 }
 

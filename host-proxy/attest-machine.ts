@@ -14,7 +14,9 @@ import type { CallsInFlight } from "./calls-in-flight.ts"
 import type { Log } from "./exchange.ts"
 
 /** Findings that close a run for good, also over a restart of this service. */
-const CLOSING = ["attestation/ruleset", "attestation/root", "attestation/units"] as const
+const CLOSING = [
+  ...(["attestation/ruleset", "attestation/root", "attestation/units", "attestation/boot"] as const),
+]
 
 export async function attestMachine(
   gateway: Gateway,

@@ -1,9 +1,11 @@
 /** Who takes part in a call besides the guest's stream: the gateway and the machine it came from. */
 
 import type { EgressPolicy } from "../contract/egress-grant.ts"
+import type { Allowance } from "./allowance.ts"
 import type { Archive } from "./archive/open-archive.ts"
 import type { ExchangeRow } from "./archive/schema.ts"
 import type { AskedCall, AskOutcome } from "./ask/ask-desk.ts"
+import type { CallLimits } from "./call-limits.ts"
 import type { CallInFlight, CallsInFlight } from "./calls-in-flight.ts"
 import type { Caller, Log, Refusal } from "./exchange.ts"
 import type { Pace } from "./pace.ts"
@@ -16,6 +18,7 @@ export interface Gateway {
   readonly sources: RouteSources
   /** Compares and prices a sealed exchange; called when its answer has ended. */
   readonly settle: (row: ExchangeRow) => Promise<void>
+  readonly limits: CallLimits
   readonly now: () => number
   readonly log: Log
 }
@@ -35,6 +38,8 @@ export interface GatewayMachine {
   readonly isAsking: () => boolean
   /** What the policy of this moment says against a call that was let out earlier. */
   readonly refuses: (call: Pick<CallInFlight, "request" | "rule">) => Refusal | null
+  /** How fast its calls begin and how much it may send. */
+  readonly allowance: Allowance
   readonly placeholders: Readonly<Record<string, string>>
   /** Aborted when the service lets go of the machine. */
   readonly detached: AbortSignal

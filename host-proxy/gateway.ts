@@ -5,9 +5,11 @@ import { newIdentifier } from "../contract/identifier.ts"
 import type { OpenExchange } from "./archive/open-archive.ts"
 import type { Gateway, GatewayMachine } from "./call.ts"
 import { type GuestStream, renderRefusal } from "./guest/guest-stream.ts"
+import { limitTime } from "./limit-time.ts"
 import { planCall } from "./plan-call.ts"
 import { refuseCall } from "./refuse-call.ts"
 import { relayAnswer } from "./relay.ts"
+import { relayWebSocket } from "./relay-websocket.ts"
 
 /** Carries one call of one machine to its end; whatever happens, it ends as a row of the archive. */
 export async function carryCall(
@@ -26,6 +28,10 @@ export async function carryCall(
     return
   }
   const { request, rule } = planned
+  const [carry, limitMs] = request.websocket
+    ? ([relayWebSocket, gateway.limits.websocketMs + 60_000] as const)
+    : ([relayAnswer, gateway.limits.exchangeMs] as const)
+  using _clock = limitTime(guest, limitMs)
   // from here on: whatever tightens the policy finds it, even before a byte has left
   const leave = machine.calls.add({ request, rule, cut: (reason) => guest.cut(reason) })
   try {
@@ -35,7 +41,7 @@ export async function carryCall(
     const late = machine.gate() ?? machine.refuses({ request, rule })
     const row = late
       ? await refuseCall(gateway, guest, exchange, late)
-      : await relayAnswer({ gateway, machine, guest, exchange, route: planned })
+      : await carry({ gateway, machine, guest, exchange, route: planned })
     await gateway.settle(row)
   } finally {
     leave()

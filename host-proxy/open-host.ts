@@ -9,6 +9,7 @@ import { openArchive } from "./archive/open-archive.ts"
 import type { ExchangeRow } from "./archive/schema.ts"
 import { type AttachedMachine, attachMachine, readMachineRecord } from "./attached-machine.ts"
 import type { Gateway } from "./call.ts"
+import { type CallLimits, DEFAULT_LIMITS } from "./call-limits.ts"
 import type { Log } from "./exchange.ts"
 import { isProcessAlive } from "./guest/process-alive.ts"
 import { openLedger } from "./ledger.ts"
@@ -27,6 +28,7 @@ export interface HostOptions {
   readonly now: () => number
   readonly log: Log
   readonly timeouts?: Timeouts
+  readonly limits?: Partial<CallLimits>
 }
 
 export interface Host extends AsyncDisposable {
@@ -53,7 +55,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
     if (row.claimed_exchange) await compareAccounts(archive.database, row.run_id, row.claimed_exchange, now())
     await ledger.settle(row)
   }
-  const gateway: Gateway = { archive, outbound, sources, settle, now, log }
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const gateway: Gateway = { archive, outbound, sources, settle, limits, now, log }
   const machines = parts.use(new Machines(gateway, options))
   await machines.adoptAll()
   const stop = Promise.withResolvers<void>()

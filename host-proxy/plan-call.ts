@@ -15,6 +15,8 @@ import { planRoute, type Route } from "./provider/route.ts"
 export interface PlannedRoute extends Route {
   readonly rule: string
   readonly request: EgressRequest
+  /** Null: a person allowed this one call. */
+  readonly grant: EgressGrant | null
 }
 
 export type PlannedCall = PlannedRoute | { readonly refusal: Refusal } | { readonly tunnel: true }
@@ -25,6 +27,8 @@ export async function planCall(
   guest: GuestStream,
 ): Promise<PlannedCall> {
   if ("refusal" in guest.read) return { refusal: guest.read.refusal }
+  const flooded = await machine.allowance.admit()
+  if (flooded) return { refusal: flooded }
   await machine.settled()
   const closed = machine.gate()
   if (closed) return { refusal: closed }
@@ -44,7 +48,10 @@ export async function planCall(
   if (verdict.kind === "refuse") return { refusal: { status: 403, ...verdict } }
   const { target, headers } = head
   const route = planRoute({ ...normal, target, headers, placeholders: machine.placeholders }, gateway.sources)
-  return "refusal" in route ? route : { ...route, rule: verdict.rule, request: normal.request }
+  if ("refusal" in route) return route
+  const { rule, grant } = verdict
+  const over = machine.allowance.begin(head, { host: normal.request.host, rule, grant })
+  return over ? { refusal: over } : { ...route, rule, grant, request: normal.request }
 }
 
 async function refuseByBodyOf(

@@ -10,10 +10,8 @@ import type { PlannedRoute } from "./plan-call.ts"
 import { LeakError, type LeakScan, openLeakScan } from "./provider/leak-scan.ts"
 import { explainFailure, type UpstreamAnswer } from "./provider/outbound.ts"
 import type { Route } from "./provider/route.ts"
+import { recordUpload, refuseStatedLength, type UploadLimits, UploadRefused } from "./record-upload.ts"
 import { refuseCall } from "./refuse-call.ts"
-
-/** The largest request body that leaves a machine. */
-const MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 export interface Relay {
   readonly gateway: Gateway
@@ -26,13 +24,16 @@ export interface Relay {
 export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
   const { gateway, guest, exchange, route } = relay
   exchange.route({ rule: route.rule, provider: route.provider, api: route.api })
+  const stated = refuseStatedLength(guest, route.grant?.maxRequestBytes ?? null)
+  if (stated) return refuseCall(gateway, guest, exchange, stated)
   let answer: UpstreamAnswer
   try {
-    const body = guest.hasBody ? recordUpload(guest, exchange) : null
+    const body = guest.hasBody ? recordUpload(guest, exchange, limitsOf(relay)) : null
     answer = await gateway.outbound.send(route, body, guest.signal)
   } catch (thrown) {
     if (guest.signal.aborted) return seal(relay, departure(relay), guest.cutReason)
-    return refuseCall(gateway, guest, exchange, refusalFor(thrown, route))
+    const refusal = thrown instanceof UploadRefused ? thrown.refusal : explainFailure(thrown, route)
+    return refuseCall(gateway, guest, exchange, refusal)
   }
   try {
     // before its head is recorded: the credential may stand in there
@@ -57,13 +58,21 @@ export async function relayAnswer(relay: Relay): Promise<ExchangeRow> {
   }
 }
 
+function limitsOf({ gateway, machine, route }: Relay): UploadLimits {
+  const spender = { host: route.request.host, rule: route.rule, grant: route.grant }
+  return {
+    maxBytes: route.grant?.maxRequestBytes ?? null,
+    uploadMs: gateway.limits.uploadMs,
+    now: gateway.now,
+    charge: (bytes) => machine.allowance.budget.charge(bytes, spender),
+  }
+}
+
 /** Why a guest's stream is gone before its answer was whole. */
-function departure(relay: Relay): Outcome {
+export function departure(relay: Relay): Outcome {
   const ours = relay.machine.detached.aborted || relay.guest.cutReason !== null
   return ours ? "interrupted" : "client-aborted"
 }
-
-class UploadTooLarge extends Error {}
 
 /** Thrown before anything of the answer has gone to the guest. */
 class BadHead extends Error {
@@ -81,14 +90,6 @@ function respondOrThrow(guest: GuestStream, answer: UpstreamAnswer, endStream: b
     guest.respond(answer.status, answer.headers, { endStream })
   } catch (thrown) {
     throw guest.signal.aborted ? thrown : new BadHead(`the answer's head is not HTTP: ${reasonOf(thrown)}`)
-  }
-}
-
-async function* recordUpload(guest: GuestStream, exchange: OpenExchange): AsyncGenerator<Buffer> {
-  for await (const chunk of guest.body()) {
-    if (exchange.request.sizeBytes + chunk.length > MAX_REQUEST_BYTES) throw new UploadTooLarge()
-    exchange.request.append(chunk)
-    yield chunk
   }
 }
 
@@ -138,14 +139,4 @@ function expectedBytes(route: Route, answer: UpstreamAnswer): number | null {
 function seal(relay: Relay, outcome: Outcome, upstreamError: string | null): Promise<ExchangeRow> {
   const end: ExchangeEnd = { outcome, upstreamError, endedAtMs: relay.gateway.now() }
   return relay.exchange.seal(end)
-}
-
-function refusalFor(thrown: unknown, route: Route): Refusal {
-  if (!(thrown instanceof UploadTooLarge)) return explainFailure(thrown, route)
-  return {
-    status: 413,
-    rule: "egress/body-too-large",
-    reason: `the request's body is larger than ${MAX_REQUEST_BYTES / 1024 / 1024} MiB`,
-    hint: "send less at once",
-  }
 }

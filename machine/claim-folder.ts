@@ -1,6 +1,6 @@
 /** Makes a machine's folder its own in one step, so that two starts of one name cannot both have it. */
 
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises"
+import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Fault } from "../contract/fault.ts"
 import { type Home, LONGEST_SOCKET_PATH_BYTES, type MachineHome, machineLayout } from "../contract/home.ts"
@@ -60,17 +60,39 @@ async function placeNewFolder(home: Home, layout: MachineHome, record: MachineRe
   }
 }
 
+/** The lock appears whole or not at all: half of one would look as if nobody held it. */
 async function takeLock(lock: string, record: MachineRecord): Promise<void> {
-  const text = JSON.stringify(record.owner)
-  const create = () => writeFile(lock, text, { flag: "wx", mode: 0o600 })
+  const own = `${lock}-${record.runId}`
+  await writeFile(own, JSON.stringify(record.owner), { mode: 0o600 })
   try {
-    await create()
+    while (!(await placeLock(own, lock))) {
+      const held = await readLock(lock)
+      const holder = processRef.safeParse(JSON.parse(held || "null"))
+      if (holder.success && isAlive(holder.data)) throw alreadyThere(record.name, "is being started")
+      if (held !== null) await rm(lock, { force: true })
+    }
+  } finally {
+    await rm(own, { force: true })
+  }
+}
+
+async function placeLock(own: string, lock: string): Promise<boolean> {
+  try {
+    await link(own, lock)
+    return true
   } catch (thrown) {
-    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EEXIST")) throw thrown
-    const holder = processRef.safeParse(JSON.parse((await readFile(lock, "utf8")) || "null"))
-    if (holder.success && isAlive(holder.data)) throw alreadyThere(record.name, "is being started")
-    await rm(lock, { force: true })
-    await create()
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "EEXIST") return false
+    throw thrown
+  }
+}
+
+/** Null when whoever held it has let go meanwhile. */
+async function readLock(lock: string): Promise<string | null> {
+  try {
+    return await readFile(lock, "utf8")
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return null
+    throw thrown
   }
 }
 

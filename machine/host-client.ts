@@ -29,13 +29,18 @@ import {
   type RevokeRequest,
   reloadReport,
 } from "../contract/host-egress-api.ts"
+import { type AttestationState, attestationState } from "../contract/measurement.ts"
 
 export interface HostClient extends Disposable {
   health(signal: AbortSignal): Promise<HostHealth>
   /** Settles once the machine's egress socket is listened on. */
   attach(name: string, signal: AbortSignal): Promise<void>
-  /** Waits until the guest has its identity; a fault says what the host was still waiting for. */
+  /** Waits until the guest has its identity and is attested; a fault says what the host was still waiting for. */
   ready(name: string, timeoutMs: number, signal: AbortSignal): Promise<ReadyReport>
+  /** Waits for the guest agent alone: a machine that is not what it should be can still be looked into. */
+  awaitAgent(name: string, timeoutMs: number, signal: AbortSignal): Promise<ReadyReport>
+  /** Whether the machine is what its manifest promised. */
+  attestation(name: string, signal: AbortSignal): Promise<AttestationState>
   /** A stream that is the guest's `sshd -i`. */
   openSsh(name: string, signal: AbortSignal): Promise<Duplex>
   /** Asks the guest to power off; it is still going down when this settles. */
@@ -89,6 +94,10 @@ export function openHostClient(socketPath: string): HostClient {
     attach: (name, signal) => done("POST", `/machines/${name}/attach`, signal),
     ready: async (name, timeoutMs, signal) =>
       parse(await call("GET", `/machines/${name}/ready?timeout_ms=${timeoutMs}`, signal), readyReport),
+    awaitAgent: async (name, timeoutMs, signal) =>
+      parse(await call("GET", `/machines/${name}/agent?timeout_ms=${timeoutMs}`, signal), readyReport),
+    attestation: async (name, signal) =>
+      parse(await call("GET", `/machines/${name}/attestation`, signal), attestationState),
     openSsh: async (name, signal) => {
       const answer = await call("POST", `/machines/${name}/control/ssh`, signal)
       if (answer.status !== 200) throw await readError(answer)

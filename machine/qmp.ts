@@ -17,6 +17,7 @@ export async function runQmpCommand(
   socketPath: string,
   command: string,
   timeoutMs: number,
+  args?: Readonly<Record<string, unknown>>,
 ): Promise<unknown> {
   const socket = createConnection(socketPath)
   const deadline = setTimeout(() => socket.destroy(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs)
@@ -25,7 +26,7 @@ export async function runQmpCommand(
     await answers.next()
     socket.write(`${JSON.stringify({ execute: "qmp_capabilities" })}\n`)
     await answers.next()
-    socket.write(`${JSON.stringify({ execute: command })}\n`)
+    socket.write(`${JSON.stringify({ execute: command, arguments: args })}\n`)
     return (await answers.next()).value ?? null
   } catch (thrown) {
     throw new Fault("machine/qmp-failed", `QEMU did not take the command ${command}: ${reasonOf(thrown)}`, {

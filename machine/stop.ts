@@ -63,7 +63,7 @@ async function askGuest(host: HostClient, name: string): Promise<void> {
   const deadline = AbortSignal.timeout(ASK_MS + 1000)
   // the service may have been started just now
   await host.attach(name, deadline)
-  await host.ready(name, ASK_MS, deadline)
+  await host.awaitAgent(name, ASK_MS, deadline)
   await host.shutdown(name, deadline)
 }
 

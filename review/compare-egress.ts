@@ -1,16 +1,13 @@
 /** From what is known of two targets to what opens between them. Pure. */
 
 import type { EgressDenial, EgressPolicy } from "../contract/egress-grant.ts"
-import type { EgressDiff, WallVerdict } from "./egress-diff.ts"
+import type { DiffFormat, EgressDiff, WallVerdict } from "./egress-diff.ts"
 import type { EgressView } from "./egress-view.ts"
 import { comparePolicies } from "./policy/compare-policies.ts"
 import { renderDiffJson } from "./policy/render-diff-json.ts"
 import { renderDiffMarkdown } from "./policy/render-diff-markdown.ts"
 import { renderDiffText } from "./policy/render-diff-text.ts"
 import { compareWalls } from "./wall-diff.ts"
-
-export const DIFF_FORMATS = ["text", "markdown", "json"] as const
-export type DiffFormat = (typeof DIFF_FORMATS)[number]
 
 export interface ComparedViews {
   readonly before: EgressView

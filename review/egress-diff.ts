@@ -4,6 +4,9 @@ import type { EgressView } from "./egress-view.ts"
 import type { PolicyDiff } from "./policy-diff.ts"
 import type { WallDiff } from "./wall-diff.ts"
 
+export const DIFF_FORMATS = ["text", "markdown", "json"] as const
+export type DiffFormat = (typeof DIFF_FORMATS)[number]
+
 /** What the prover says of the second's packet filter; `lines` in words. */
 export interface WallVerdict {
   readonly proven: boolean

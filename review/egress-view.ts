@@ -2,6 +2,9 @@
 
 import type { EgressPolicy } from "../contract/egress-grant.ts"
 
+export const SHOW_FORMATS = ["text", "markdown", "html", "sarif", "json"] as const
+export type ShowFormat = (typeof SHOW_FORMATS)[number]
+
 export interface EgressView {
   /** As it was asked for, for example `main:coder`. */
   readonly target: string

@@ -1,14 +1,11 @@
 /** From what is known of a target to a report in the format that was asked for. Pure. */
 
-import type { EgressView } from "./egress-view.ts"
+import type { EgressView, ShowFormat } from "./egress-view.ts"
 import { renderHtml } from "./policy/render-html.ts"
 import { renderJson } from "./policy/render-json.ts"
 import { renderMarkdown } from "./policy/render-markdown.ts"
 import { renderSarif } from "./policy/render-sarif.ts"
 import { renderText } from "./policy/render-text.ts"
-
-export const SHOW_FORMATS = ["text", "markdown", "html", "sarif", "json"] as const
-export type ShowFormat = (typeof SHOW_FORMATS)[number]
 
 /** `today` is the day in UTC, YYYY-MM-DD. */
 export function showEgress(view: EgressView, format: ShowFormat, today: string): string {

@@ -61,7 +61,10 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
       memory_mib: plan.resources.memoryMib,
       disk_mib: plan.resources.diskMib,
     },
-    egress: { sets: [...plan.egressSets] },
+    egress: {
+      sets: [...plan.egressSets],
+      ...(plan.egressBudgetMib === undefined ? {} : { budget_mib: plan.egressBudgetMib }),
+    },
     env: { ...plan.env },
     packages: listPackages(request),
   }

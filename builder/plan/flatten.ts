@@ -36,7 +36,10 @@ function extend(base: ImageDefinition, child: ImageDefinition): ImageDefinition 
       options: [...base.kernel.options, ...child.kernel.options],
     },
     resources: { ...base.resources, ...child.resources },
-    egress: { sets: [...new Set([...base.egress.sets, ...child.egress.sets])] },
+    egress: {
+      sets: [...new Set([...base.egress.sets, ...child.egress.sets])],
+      budget_mib: child.egress.budget_mib ?? base.egress.budget_mib,
+    },
     env: { ...base.env, ...child.env },
   }
 }

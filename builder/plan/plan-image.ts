@@ -42,6 +42,8 @@ export function planImage(definition: ImageDefinition, lineage: readonly string[
     },
     resources: { cpus, memoryMib: memory_mib, diskMib: disk_mib },
     egressSets: definition.egress.sets,
+    // absent where no image says it, so that the plans of those stay what they were
+    ...(definition.egress.budget_mib === undefined ? {} : { egressBudgetMib: definition.egress.budget_mib }),
     env: definition.env,
     recipes: sources.recipes,
   }

@@ -4,12 +4,7 @@ import { createInterface } from "node:readline"
 import type { Duplex } from "node:stream"
 import { type Command, InvalidArgumentError } from "commander"
 import { Fault } from "../../contract/fault.ts"
-import {
-  type AskAnswer,
-  type AskEvent,
-  askEvent,
-  MAX_ASK_TIMEOUT_MS,
-} from "../../contract/host-egress-api.ts"
+import { type AskAnswer, type AskEvent, MAX_ASK_TIMEOUT_MS } from "../../contract/host-egress-api.ts"
 import { jsonText } from "../../contract/json-text.ts"
 import type { CliContext } from "../context.ts"
 import { parseDuration } from "../parse-duration.ts"
@@ -83,6 +78,7 @@ async function ask(context: CliContext, name: string, options: AskOptions): Prom
 async function* readEvents(stream: Duplex): AsyncGenerator<AskEvent> {
   // its end, whichever way it came, is the end of what is asked
   stream.on("error", () => stream.destroy())
+  const { askEvent } = await import("../../contract/host-egress-api.ts")
   for await (const line of createInterface({ input: stream })) yield askEvent.parse(JSON.parse(line))
 }
 

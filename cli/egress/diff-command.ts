@@ -2,10 +2,8 @@
 
 import { type Command, Option } from "commander"
 import { Fault } from "../../contract/fault.ts"
-import { compareEgress, DIFF_FORMATS, type DiffFormat, renderDiff } from "../../review/compare-egress.ts"
-import { judgeWall } from "../../review/judge-wall.ts"
+import { DIFF_FORMATS, type DiffFormat } from "../../review/egress-diff.ts"
 import type { CliContext } from "../context.ts"
-import { resolveTarget } from "./resolve-target.ts"
 
 interface DiffOptions {
   readonly format: DiffFormat
@@ -45,9 +43,12 @@ interface Pair {
 }
 
 async function diff(context: CliContext, pair: Pair, options: DiffOptions): Promise<void> {
+  const { resolveTarget } = await import("./resolve-target.ts")
   const before = await resolveTarget(context, pair.before)
   const after = await resolveTarget(context, pair.after)
   const today = new Date(context.now()).toISOString().slice(0, 10)
+  const { compareEgress, renderDiff } = await import("../../review/compare-egress.ts")
+  const { judgeWall } = await import("../../review/judge-wall.ts")
   const found = await context.progress.step("Comparing", async () =>
     compareEgress({ before, after, today, prove: judgeWall }),
   )

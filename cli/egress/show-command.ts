@@ -3,9 +3,8 @@
 import { type Command, Option } from "commander"
 import { Fault } from "../../contract/fault.ts"
 import type { EgressView } from "../../review/egress-view.ts"
-import { SHOW_FORMATS, type ShowFormat, showEgress } from "../../review/show-egress.ts"
+import { SHOW_FORMATS, type ShowFormat } from "../../review/egress-view.ts"
 import type { CliContext } from "../context.ts"
-import { resolveTarget } from "./resolve-target.ts"
 
 interface ShowOptions {
   readonly format: ShowFormat
@@ -38,6 +37,8 @@ export function addShowCommand(egress: Command, context: CliContext): void {
 
 async function show(context: CliContext, target: string, options: ShowOptions): Promise<void> {
   const asked = options.definition && !/[:]|\.toml$/.test(target) ? `definition:${target}` : target
+  const { resolveTarget } = await import("./resolve-target.ts")
+  const { showEgress } = await import("../../review/show-egress.ts")
   const view = await resolveTarget(context, asked)
   const today = new Date(context.now()).toISOString().slice(0, 10)
   context.print(showEgress(view, options.json ? "json" : options.format, today))

@@ -7,7 +7,6 @@ import { jsonText } from "../../contract/json-text.ts"
 import type { WallProof } from "../../review/verify-wall.ts"
 import type { CliContext } from "../context.ts"
 import { printableLine } from "../printable-line.ts"
-import { resolveTarget } from "./resolve-target.ts"
 
 const HELP = `
 Every packet there can be is taken through all hooks, chains and rules at once, and what leaves is compared with what
@@ -21,6 +20,7 @@ Examples:
 const EXIT_CODES = { proven: 0, broken: 2, "not proven": 3 } as const
 const COLOURS = { proven: "green", broken: "red", "not proven": "yellow" } as const
 const LONGEST_LINE = 400
+const MOST_KINDS = 20
 
 export function addVerifyCommand(egress: Command, context: CliContext): void {
   egress
@@ -34,6 +34,7 @@ export function addVerifyCommand(egress: Command, context: CliContext): void {
 
 async function verify(context: CliContext, target: string, json: boolean): Promise<void> {
   const { proveWall } = await import("../../review/verify-wall.ts")
+  const { resolveTarget } = await import("./resolve-target.ts")
   const { wall } = await resolveTarget(context, target)
   if (wall.kind !== "ruleset" || wall.canonical === null) {
     const why = wall.kind === "ruleset" ? `${wall.from} was loaded by no kernel yet` : wall.why
@@ -57,24 +58,30 @@ function parseJson(text: string): unknown {
 
 /** A guest may have written any of it. */
 function render(target: string, from: string, proof: WallProof): string {
+  const line = (text: string) => printableLine(text, LONGEST_LINE)
   const lines = [
-    `ruleset   ${from}`,
+    `${line(target)}: ${styleText(COLOURS[proof.verdict], proof.verdict, { stream: process.stdout })}`,
+    `  ${line(from)}`,
     "",
     ...proof.hooks.flatMap(({ hook, chains }) => {
       const [first = "no chain", ...more] = chains
-      return [`${hook.padEnd(11)} ${first}`, ...more.map((chain) => `${"".padEnd(11)} ${chain}`)]
+      return [
+        `${hook.padEnd(11)}  ${line(first)}`,
+        ...more.map((chain) => `${"".padEnd(11)}  ${line(chain)}`),
+      ]
     }),
     "",
-    `what leaves by an interface other than lo, of all packets (${proof.regions} regions):`,
-    ...(proof.leaves.length === 0 ? ["  nothing"] : proof.leaves.slice(0, 20).map((one) => `  ${one}`)),
-    ...(proof.leaves.length > 20 ? [`  and ${proof.leaves.length - 20} kinds more`] : []),
+    `what leaves by an interface other than lo, of all packets (${proof.regions} regions at the last hooks):`,
+    ...(proof.leaves.length === 0
+      ? ["  nothing"]
+      : proof.leaves.slice(0, MOST_KINDS).map((one) => `  ${line(one)}`)),
+    ...(proof.leaves.length > MOST_KINDS ? [`  and ${proof.leaves.length - MOST_KINDS} kinds more`] : []),
     ...proof.breaches.flatMap(({ claim, packet, path }) => [
-      ...["", `BROKEN: ${claim}`, `  ${packet}`],
-      ...path.map((rule) => `    by ${rule}`),
+      ...["", `BROKEN: ${claim}`, `  ${line(packet)}`],
+      ...path.map((rule) => `    by ${line(rule)}`),
     ]),
     ...(proof.notProven.length > 0 ? ["", "not understood, and so not proven:"] : []),
-    ...proof.notProven.map(({ where, what }) => `  ${where}: ${what}`),
-  ].map((line) => `${/^ */.exec(line)?.[0]}${printableLine(line.trimStart(), LONGEST_LINE)}`)
-  const verdict = styleText(COLOURS[proof.verdict], proof.verdict, { stream: process.stdout })
-  return `${printableLine(target, 100)}: ${verdict}\n${lines.join("\n")}\n`
+    ...proof.notProven.map(({ where, what }) => `  ${line(`${where}: ${what}`)}`),
+  ]
+  return `${lines.join("\n")}\n`
 }

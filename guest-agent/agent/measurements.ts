@@ -42,7 +42,9 @@ class MeasuredState {
   #watch: RulesetWatch | null = null
   #last: Measured | null = null
   #mark = ""
-  #measuredAtMs = 0
+  #measuredAtMs = Number.NEGATIVE_INFINITY
+  /** Stays true: what was changed and changed back while nobody listened is told to the next who asks. */
+  #hasChanged = false
   /** Listings happen one after the other; one that is asked for during another begins after it. */
   #listing: Promise<void> = Promise.resolve()
   #asked = false
@@ -84,12 +86,17 @@ class MeasuredState {
   }
 
   #changed(): void {
-    if (this.#last !== null) this.#tell({ kind: "changing" })
+    if (this.#last !== null) {
+      this.#hasChanged = true
+      this.#measuredAtMs = Number.NEGATIVE_INFINITY
+      this.#tell({ kind: "changing" })
+    }
     this.#measureSoon()
   }
 
   #lost(reason: string): void {
     this.#watch = null
+    this.#measuredAtMs = Number.NEGATIVE_INFINITY
     this.#log(reason)
     this.#tell({ kind: "unwatched", reason })
     void sleep(RETRY_MS).then(() => this.#rewatch())
@@ -100,10 +107,11 @@ class MeasuredState {
     this.#asked = true
     this.#listing = this.#listing.then(async () => {
       this.#asked = false
+      const watch = this.#watch
       try {
         this.ruleset = JSON.parse((await readFirewall()).toString())
         this.#measuredAtMs = performance.now()
-        await this.#measure()
+        await this.#measure(watch)
       } catch (thrown) {
         this.#log(`not measured: ${reasonOf(thrown)}`)
         this.#tell({ kind: "unwatched", reason: reasonOf(thrown).slice(0, 500) })
@@ -112,28 +120,30 @@ class MeasuredState {
     })
   }
 
-  async #measure(): Promise<void> {
+  /** `watch` is the one under which the packet filter was listed. */
+  async #measure(watch: RulesetWatch | null): Promise<void> {
     this.#mark = await markUnits()
     const [bootId, units, root] = await Promise.all([
       readFile("/proc/sys/kernel/random/boot_id", "utf8"),
       readUnits(),
       readRoot(),
     ])
-    const { ruleset } = this
-    this.#last = { kind: "measured", bootId: bootId.trim(), agentId: this.#agentId, ruleset, units, root }
+    const which = { bootId: bootId.trim(), agentId: this.#agentId, changed: this.#hasChanged }
+    this.#last = { kind: "measured", ...which, ruleset: this.ruleset, units, root }
     // unwatched, a change after the listing would go unseen: then this says nothing worth knowing
-    if (this.#watch !== null) this.#tell(this.#last)
+    if (watch !== null && watch === this.#watch) this.#tell(this.#last)
   }
 
   /** The units' folders announce what happens in them, but not what is mounted over them; a look is cheap. */
   async #look(): Promise<void> {
-    if (this.#last === null || this.#watch === null) return
+    const watch = this.#watch
+    if (this.#last === null || watch === null) return
     try {
-      if (!(await this.#watch.isSubscribed())) return // its end tells
+      if (!(await watch.isHearing())) return // what it missed or its end is told
       const [mark, root] = await Promise.all([markUnits(), readRoot()])
       const same = mark === this.#mark && JSON.stringify(root) === JSON.stringify(this.#last.root)
       if (same) this.#tell({ kind: "alive" })
-      else await this.#measure()
+      else await this.#measure(watch)
     } catch (thrown) {
       this.#log(`not measured: ${reasonOf(thrown)}`)
     }

@@ -26,6 +26,13 @@ export class StrictHead {
   #method: string | null = null
   readonly #headers: (readonly [name: string, value: string])[] = []
 
+  /** The client has said that it will send no other message. */
+  get isLast(): boolean {
+    return this.#headers.some(
+      ([name, value]) => name === "connection" && /(?:^|,)[\t ]*close[\t ]*(?:,|$)/i.test(value),
+    )
+  }
+
   /** Takes a line without its end; null: the head goes on. The empty line gives the plan of the body. */
   takeLine(line: string): BodyPlan | WireProblem | null {
     if (!TEXT.test(line)) return bad("the head holds a control character or a byte that is not ASCII")

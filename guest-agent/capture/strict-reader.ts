@@ -30,6 +30,8 @@ export class StrictReader {
   #kept: Buffer = Buffer.alloc(0)
   /** Where in `#kept` the first line lies that has not been taken. */
   #lineAt = 0
+  /** The message that was read last is to be the connection's last one. */
+  #last = false
 
   /** A head has begun and is not whole: someone waits for its rest. */
   get isInsideHead(): boolean {
@@ -78,6 +80,7 @@ export class StrictReader {
   }
 
   #takeHead(chunk: Buffer, pass: Buffer[]): WireProblem | { readonly rest: Buffer; readonly left?: true } {
+    if (this.#last) return bad("more comes behind a message that was to be the last one")
     const before = this.#kept.length
     this.#kept = Buffer.concat([this.#kept, chunk.subarray(0, MAX_HEAD_BYTES + 1 - before)])
     for (let end = this.#kept.indexOf(10, before); end >= 0; end = this.#kept.indexOf(10, end + 1)) {
@@ -101,6 +104,7 @@ export class StrictReader {
 
   /** After a head: what its body is, and where the next head's first line will begin. */
   #begin(plan: BodyPlan): void {
+    this.#last = this.#head.isLast
     this.#head = new StrictHead()
     this.#lineAt = 0
     if (plan.kind === "chunked") this.#step = { at: "chunk-size" }

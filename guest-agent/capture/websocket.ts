@@ -135,10 +135,15 @@ function converse(stream: ClientHttp2Stream, request: WebSocketRequest, key: str
         socket.once("drain", () => stream.resume())
       }
     })
+    let ended = false
+    stream.once("end", () => {
+      ended = true
+    })
     // what goes wrong is told by 'close', too; unheard, it would end the program
     stream.on("error", () => undefined)
     stream.on("close", () => {
-      const whole = stream.readableEnded && !stream.aborted && !stream.rstCode && status !== null
+      // not `aborted`: to Node it is so already when the host ends before we do, which is how a WebSocket ends
+      const whole = ended && !stream.rstCode && status !== null
       settle(whole ? "complete" : "gateway-aborted")
       if (refused && whole) passOn(socket, refused)
       else if (whole) socket.end()

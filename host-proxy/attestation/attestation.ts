@@ -23,6 +23,8 @@ export interface AttestationOptions {
 const SILENT_MS = 6 * MEASUREMENT_EVERY_MS
 /** A call that comes before the measurement, as after a restart of the service, waits so long for it. */
 const HOLD_MS = 2_000
+/** A guest that is heard and unheard in turn is recorded so often, and then no more. */
+const MAX_FINDINGS = 50
 
 type Standing =
   | { readonly state: "pending"; readonly reason: string }
@@ -38,6 +40,7 @@ export class Attestation implements Disposable {
   #found: AttestationState["found"] = null
   /** The wire was closed on the mere announcement of a change; the listing is to tell which. */
   #owesDetail = false
+  #findings = 0
   #silence: NodeJS.Timeout | null = null
   readonly #waiting = new Set<() => void>()
 
@@ -65,7 +68,7 @@ export class Attestation implements Disposable {
 
   /** Resolves when it is known whether calls may pass, or after a moment. */
   async settled(): Promise<void> {
-    if (this.#standing.state === "attested" || this.#standing.state === "refused") return
+    if (this.#standing.state !== "pending") return
     const enough = new AbortController()
     await Promise.race([
       this.#changed(enough.signal),
@@ -111,11 +114,10 @@ export class Attestation implements Disposable {
         this.#judge(line)
         break
       case "changing":
-        if (state === "attested") this.#announceChange()
+        if (state !== "refused") this.#announceChange()
         break
       case "unwatched":
-        if (state === "attested") this.#options.onFinding("attestation/unwatched", line.reason)
-        this.#unwatch(`the guest cannot see changes: ${line.reason}`)
+        this.#unwatched(plain(line.reason))
         break
       case "alive":
         if (state === "pending" || state === "silent") throw new Error("the guest is to measure itself anew")
@@ -130,16 +132,15 @@ export class Attestation implements Disposable {
   }
 
   #judge(line: Extract<MeasurementLine, { kind: "measured" }>): void {
-    const { found, mismatch } = judgeMeasurement(this.#options.expected, line)
+    const { found, mismatch } = judgeMeasurement(this.#options.expected, line, this.#bootId)
     const owed = this.#owesDetail
     this.#owesDetail = false
     if (this.#standing.state === "refused" && !owed) return
     this.#found = found
     this.#bootId = line.bootId
     if (mismatch !== null) this.#refuse(mismatch)
-    // closed for a change that is there no more: it stays closed, and the record says so
-    else if (this.#standing.state === "refused")
-      this.#options.log("attestation: the rules are as promised again")
+    // announced as changing, and then said never to have changed
+    else if (this.#standing.state === "refused") return
     else {
       if (this.#standing.state !== "attested") this.#move({ state: "attested" })
       this.#listen()
@@ -155,8 +156,19 @@ export class Attestation implements Disposable {
 
   #refuse(mismatch: Mismatch): void {
     this.#move({ state: "refused", ...mismatch })
-    this.#options.onFinding(mismatch.rule, mismatch.reason)
+    this.#record(mismatch.rule, mismatch.reason)
     this.#options.onClosed(`${mismatch.rule}: ${mismatch.reason}`)
+  }
+
+  #unwatched(reason: string): void {
+    if (this.#standing.state === "attested") this.#record("attestation/unwatched", reason)
+    this.#unwatch(`the guest cannot see changes: ${reason}`)
+  }
+
+  #record(kind: string, detail: string): void {
+    this.#findings += 1
+    if (this.#findings <= MAX_FINDINGS || this.#standing.state === "refused")
+      this.#options.onFinding(kind, detail)
   }
 
   /** What is under way goes on for as long as silence is borne. */
@@ -173,7 +185,7 @@ export class Attestation implements Disposable {
     if (this.#standing.state !== "attested" && this.#standing.state !== "pending") return
     this.#move({ state: "silent" })
     const reason = this.#reason() ?? ""
-    this.#options.onFinding("attestation/silent", reason)
+    this.#record("attestation/silent", reason)
     this.#options.onClosed(`attestation/silent: ${reason}`)
   }
 
@@ -210,6 +222,11 @@ export class Attestation implements Disposable {
       signal.addEventListener("abort", wake, { once: true })
     })
   }
+}
+
+/** A guest chose the words: they go into a log and onto a terminal. */
+function plain(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "?")
 }
 
 function hintFor(state: AttestationState["state"]): string {

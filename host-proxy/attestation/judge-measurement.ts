@@ -15,7 +15,7 @@ export interface Expected {
 }
 
 export interface Mismatch {
-  readonly rule: "attestation/ruleset" | "attestation/root" | "attestation/units"
+  readonly rule: "attestation/ruleset" | "attestation/root" | "attestation/units" | "attestation/boot"
   readonly reason: string
 }
 
@@ -28,7 +28,12 @@ export interface Judgement {
 /** systemd itself puts the machine's id over the image's empty file. */
 const COVERED_BY_SYSTEMD = ["/etc/machine-id"]
 
-export function judgeMeasurement(expected: Expected, measured: Measured): Judgement {
+/** `bootId` is what this run said before; null when it has not. */
+export function judgeMeasurement(
+  expected: Expected,
+  measured: Measured,
+  bootId: string | null = null,
+): Judgement {
   const ruleset = readRuleset(measured.ruleset)
   const units = renderUnitSet(measured.units)
   const found = {
@@ -37,6 +42,11 @@ export function judgeMeasurement(expected: Expected, measured: Measured): Judgem
     unitsSha256: digestUnitSet(units),
   }
   const { digests, image } = expected
+  if (bootId !== null && measured.bootId !== bootId) {
+    // QEMU ends with the guest's first boot, so whatever runs now was not started by it
+    const reason = `the guest has booted anew: boot id ${JSON.stringify(bootId)} became ${JSON.stringify(measured.bootId)}`
+    return { found, mismatch: { rule: "attestation/boot", reason } }
+  }
   const root = findRootFault(digests.rootHash, measured.root)
   if (root !== null) {
     const reason = `the root file system is not the one of image ${image}: ${root}`
@@ -54,6 +64,10 @@ export function judgeMeasurement(expected: Expected, measured: Measured): Judgem
     const words = describeIf(expected.units, units, describeUnitDifferences)
     const reason = differs("set of units", image, digests.unitsSha256, found.unitsSha256, words)
     return { found, mismatch: { rule: "attestation/units", reason } }
+  }
+  if (measured.changed) {
+    const reason = "the packet filter was changed while the machine ran, and is as promised again"
+    return { found, mismatch: { rule: "attestation/ruleset", reason } }
   }
   return { found, mismatch: null }
 }

@@ -1,7 +1,7 @@
 /** Decides whether a request may leave a machine: pure, default deny, the first grant that fits allows. */
 
 import type { EgressGrant, EgressPolicy } from "../../contract/egress-grant.ts"
-import { matchesHost, matchesPath } from "../../contract/path-pattern.ts"
+import { matchesGrantedHost, matchesHost, matchesPath } from "../../contract/path-pattern.ts"
 import type { EgressRequest, Verdict } from "../../contract/verdict.ts"
 import { classifyGitWrite, type GitWrite } from "./classify-git-write.ts"
 
@@ -22,7 +22,7 @@ export function decideEgress(request: EgressRequest, policy: EgressPolicy, today
   return {
     kind: "refuse",
     rule: "egress/no-rule",
-    reason: `no rule of ${describeSets(policy.sets)} allows ${request.method} ${place}${request.path.slice(0, 200)}`,
+    reason: `no rule of ${describeSets(policy.sets)} allows ${request.websocket ? "a WebSocket to" : request.method} ${place}${request.path.slice(0, 200)}`,
     hint: hintFor(request.host),
   }
 }
@@ -32,7 +32,7 @@ export function decideConnect(host: string, port: number, policy: EgressPolicy, 
   if (policy.kind === "broken") return refuseBroken(policy)
   const denied = denialOf(host, policy)
   if (denied) return denied
-  const named = policy.grants.filter((grant) => matchesHost(grant.host, host))
+  const named = policy.grants.filter((grant) => matchesGrantedHost(grant.host, host))
   const open = named.filter((grant) => grant.port === port)
   const found = open.find((grant) => counts(grant, today))
   if (found) return { kind: "allow", rule: found.id, why: found.why, grant: null }
@@ -56,7 +56,7 @@ function allows(grant: EgressGrant, request: EgressRequest): boolean {
   return (
     grant.scheme === request.scheme &&
     grant.port === request.port &&
-    matchesHost(grant.host, request.host) &&
+    matchesGrantedHost(grant.host, request.host) &&
     grant.methods.includes(request.method) &&
     (!request.websocket || grant.websocket) &&
     (grant.maxPathBytes === null || sentBytes(request) <= grant.maxPathBytes) &&

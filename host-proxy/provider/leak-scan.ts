@@ -20,6 +20,9 @@ export interface LeakScan {
 /** Thrown when the credential came: neither the guest nor the archive gets the chunk that holds it. */
 export class LeakError extends Error {}
 
+/** What decodes to so much, and to so many times itself, is made to keep the host busy. */
+const BOMB = { bytes: 64 * 1024 * 1024, ratio: 200 }
+
 /** Fewer leading characters than this are a public prefix such as `sk-ant-`, and not worth a delay. */
 const MIN_HELD = 8
 
@@ -28,12 +31,19 @@ export function openLeakScan(secret: string, headers: HeaderList): LeakScan {
   if (headers.some(([name, value]) => `${name}: ${value}`.includes(secret))) throw new LeakError(message)
   const raw = new Matcher(needle)
   const decoded = new Matcher(needle)
-  const decoder = openDecoder(headers, (text) => decoded.feed(text))
+  let cameBytes = 0
+  let decodedBytes = 0
+  const decoder = openDecoder(headers, (text) => {
+    decodedBytes += text.length
+    decoded.feed(text)
+  })
   let held: Buffer[] = []
   return {
     async pass(chunk) {
       raw.feed(chunk)
+      cameBytes += chunk.length
       await decoder?.(chunk)
+      if (decodedBytes > BOMB.bytes && decodedBytes > cameBytes * BOMB.ratio) throw new LeakError(bomb)
       if (raw.found || decoded.found) throw new LeakError(message)
       held.push(chunk)
       if (raw.held || decoded.held) return []
@@ -45,6 +55,8 @@ export function openLeakScan(secret: string, headers: HeaderList): LeakScan {
   }
 }
 
+const bomb =
+  "the upstream's answer decodes to far more than it is, so the real credential cannot be looked for in it"
 const message = "the upstream's answer holds the real credential"
 
 class Matcher {

@@ -6,6 +6,7 @@ import { Agent, buildConnector, type Dispatcher, errors } from "undici"
 import { reasonOf } from "../../contract/fault.ts"
 import type { HeaderList, Refusal } from "../exchange.ts"
 import { FloorError, isBelowFloor, lookupAboveFloor } from "./address-floor.ts"
+import { openWebSocket, type UpstreamWebSocket } from "./open-websocket.ts"
 import { isOwnAddress } from "./own-address.ts"
 import type { Route } from "./route.ts"
 
@@ -30,6 +31,8 @@ export interface UpstreamAnswer {
 export interface Outbound extends AsyncDisposable {
   /** Sends a request and waits for the head of its answer. `body` is null when there is none. */
   send(route: Route, body: AsyncIterable<Buffer> | null, signal: AbortSignal): Promise<UpstreamAnswer>
+  /** Makes a WebSocket handshake of the host's own. */
+  openWebSocket(route: Route, signal: AbortSignal): Promise<UpstreamWebSocket>
 }
 
 export function openOutbound(timeouts: Timeouts): Outbound {
@@ -51,8 +54,15 @@ export function openOutbound(timeouts: Timeouts): Outbound {
       // whoever reads the body hears of its failure; a body that is dropped unread must not end the process
       answer.body.on("error", () => undefined)
       // with `responseHeaders: "raw"` undici gives names and values in turn, which its type does not say
-      return { status: answer.statusCode, headers: pairHeaders(answer.headers as unknown), body: answer.body }
+      const headers = pairHeaders(answer.headers as unknown)
+      const coding = headers.filter(([name]) => name === "transfer-encoding").map(([, value]) => value)
+      if (coding.length > 0 && coding.join().toLowerCase() !== "chunked") {
+        answer.body.destroy()
+        throw new Error("the upstream's Transfer-Encoding is not chunked, so its body cannot be told")
+      }
+      return { status: answer.statusCode, headers, body: answer.body }
     },
+    openWebSocket: (route, signal) => openWebSocket(route.named ? named : guarded, route, signal),
     async [Symbol.asyncDispose]() {
       await Promise.all([guarded.destroy(), named.destroy()])
     },

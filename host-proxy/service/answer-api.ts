@@ -39,7 +39,8 @@ export interface MachineTable {
 }
 
 type Headers = Readonly<Record<string, unknown>>
-const MACHINE = /^\/machines\/([^/?]+)\/(attach|detach|ready|control|attestation|egress|reload)(\/.*|\?.*)?$/
+const MACHINE =
+  /^\/machines\/([^/?]+)\/(attach|detach|ready|agent|control|attestation|egress|reload)(\/.*|\?.*)?$/
 const MAX_READY_MS = 600_000
 const GUEST_GRACE_MS = 5_000
 
@@ -83,7 +84,8 @@ async function answerMachine(request: MachineRequest): Promise<void> {
       await request.machines.detach(name)
       return answerEmpty(request.stream, 204)
     case "GET ready":
-      return answerReady(request, name, rest)
+    case "GET agent":
+      return answerReady(request, name, rest, parts[2] === "ready")
     case "GET attestation":
       return answerJson(request.stream, 200, findMachine(request, name).attestation.report())
     case "control":
@@ -93,7 +95,13 @@ async function answerMachine(request: MachineRequest): Promise<void> {
   }
 }
 
-async function answerReady(request: MachineRequest, name: string, query: string): Promise<void> {
+/** Without `attested`, as soon as the guest agent answers: whoever looks into a closed machine needs no more. */
+async function answerReady(
+  request: MachineRequest,
+  name: string,
+  query: string,
+  attested: boolean,
+): Promise<void> {
   const asked = Number(new URLSearchParams(query.replace(/^\?/, "")).get("timeout_ms") ?? 60_000)
   const timeoutMs = Number.isFinite(asked) ? Math.min(Math.max(asked, 1), MAX_READY_MS) : MAX_READY_MS
   const gone = new AbortController()
@@ -101,7 +109,10 @@ async function answerReady(request: MachineRequest, name: string, query: string)
   const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs)])
   try {
     const { control, attestation } = findMachine(request, name)
-    const [report] = await Promise.all([control.ready(signal), attestation.whenAttested(signal)])
+    const [report] = await Promise.all([
+      control.ready(signal),
+      attested ? attestation.whenAttested(signal) : null,
+    ])
     answerJson(request.stream, 200, report)
   } catch (thrown) {
     if (thrown instanceof Fault) throw thrown

@@ -25,6 +25,7 @@ export function planRecord(inputs: RecordInputs): MachineRecord {
   const { card, image, asked } = inputs
   refuseBadNames(asked)
   const { resources } = image.manifest
+  const budget = card.egress.budget_mib ?? image.manifest.egress.budget_mib
   return {
     schema: 1,
     name: asked.name ?? card.name ?? inventName(image.name, inputs.runId),
@@ -55,6 +56,7 @@ export function planRecord(inputs: RecordInputs): MachineRecord {
       diskMib: card.resources.disk_mib ?? resources.disk_mib,
     },
     egressSets: [...new Set([...image.manifest.egress.sets, ...card.egress.sets])],
+    ...(budget === undefined ? {} : { egressBudgetMib: budget }),
     env: planEnvironment(inputs),
     placeholders: inputs.secrets.placeholders,
     ssh: inputs.secrets.ssh,

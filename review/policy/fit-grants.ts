@@ -1,7 +1,7 @@
 /** Which grants of a policy can answer the requests of a class, in the order in which they are asked. Pure. */
 
 import type { EgressDenial, EgressGrant, EgressPolicy } from "../../contract/egress-grant.ts"
-import { matchesHost } from "../../contract/path-pattern.ts"
+import { matchesGrantedHost, matchesHost } from "../../contract/path-pattern.ts"
 import { GIT_WRITE_WORD, type RequestClass, rulesOf } from "./request-classes.ts"
 
 export interface FittingGrants {
@@ -38,7 +38,7 @@ function fits(grant: EgressGrant, asked: RequestClass): boolean {
   return (
     grant.scheme === asked.scheme &&
     grant.port === asked.port &&
-    matchesHost(grant.host, asked.host) &&
+    matchesGrantedHost(grant.host, asked.host) &&
     grant.methods.includes(asked.method) &&
     (!asked.websocket || grant.websocket) &&
     allowsQuery(grant.query, asked.query)

@@ -15,7 +15,7 @@ const EVERYTHING: Readonly<Partial<Record<Dimension, readonly (readonly [bigint,
   mark: ALL_V4,
 }
 /** What these hold is read by no rule that the proof understands. */
-const WRITTEN_ONLY = ["ct mark", "meta nftrace", "meta priority"]
+const WRITTEN_ONLY = ['ct "mark"', 'meta "nftrace"', 'meta "priority"']
 
 export function compileStatement(
   statement: Readonly<Record<string, unknown>>,
@@ -98,7 +98,7 @@ function readReject(body: unknown, family: string): Statement | null {
 function readWrite(body: unknown, context: RuleContext): Statement | null {
   const { key, value } = Object(body) as { key?: unknown; value?: unknown }
   const [[kind, inner] = ["", null]] = Object.entries(Object(key))
-  if (WRITTEN_ONLY.includes(`${kind} ${Object(inner)["key"]}`)) return { kind: "note" }
+  if (WRITTEN_ONLY.includes(`${kind} ${JSON.stringify(Object(inner)["key"])}`)) return { kind: "note" }
   const field = readField(key, context)
   if (field === null || !["source", "destination", "sport", "dport", "mark"].includes(field.dimension))
     return null

@@ -6,6 +6,8 @@ import { renderRule } from "./render-rule.ts"
 import { type BaseChain, type Chain, type Construct, HOOKS, type Rule, type Ruleset } from "./statement.ts"
 
 const FAMILIES = ["inet", "ip", "ip6", "netdev"] as const
+/** nft before 1.1 leaves them out. */
+const UNNAMED_DEVICE = "a chain on interfaces that the listing does not name"
 const TYPES = ["filter", "nat", "route"] as const
 
 export function compileRuleset(listing: Listing): Ruleset {
@@ -23,7 +25,11 @@ export function compileRuleset(listing: Listing): Ruleset {
     if (unused) continue
     const base = compileBase(compiled, chain, interfaces)
     if (typeof base === "string") constructs.push({ where: name, what: base })
-    else bases.push(base)
+    else {
+      bases.push(base)
+      const device = base.hook === "ingress" || base.hook === "egress"
+      if (device && base.devices === null) constructs.push({ where: name, what: UNNAMED_DEVICE })
+    }
   }
   const stray = [...rules.keys()].find((name) => !chains.has(name))
   if (stray !== undefined) constructs.push({ where: stray, what: "rules of a chain that is not listed" })
@@ -43,6 +49,8 @@ function compileBase(
   if (type === undefined || hook === undefined)
     return `a chain of type ${listed.type} at the hook ${listed.hook}`
   if (policy === undefined || listed.prio === undefined) return "a base chain whose policy or priority is odd"
+  if (listed.dev?.some((name) => name.endsWith("*")))
+    return "a chain on every interface whose name begins alike"
   const devices = listed.dev?.map((name) => BigInt(interfaces.indexOf(name))) ?? null
   return { ...chain, family, type, hook, policy, priority: listed.prio, devices }
 }
@@ -72,7 +80,11 @@ function compileRules(listing: Listing, interfaces: readonly string[]): Readonly
 /** Names of sets that a rule adds to; older nft does not mark them. */
 function setsThatPacketsChange(listing: Listing): ReadonlySet<string> {
   const updates = listing.rules.flatMap((rule) => rule.expr).flatMap((one) => [one["set"], one["map"]])
-  return new Set(updates.map((update) => String(Object(update ?? {})["set"]).replace(/^@/, "")))
+  return new Set(
+    updates
+      .map((update) => Object(update ?? {})["set"] as unknown)
+      .map((name) => (typeof name === "string" ? name.slice(1) : "")),
+  )
 }
 
 /** A dormant table is there, and takes no packet. nft before 1.1 prints another word there, which is then not proven. */

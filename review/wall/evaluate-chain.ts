@@ -49,7 +49,7 @@ function walkChain(walk: Walk, chain: Chain, entering: readonly Region[], depth:
     const next: Region[] = []
     let going: readonly Region[] = arriving
     for (const statement of rule.statements) {
-      walk.evaluation.steps -= going.length
+      walk.evaluation.steps -= going.length * costOf(statement)
       if (walk.evaluation.steps < 0) return giveUp(walk, chain)
       if (statement.kind === "opaque" && going.length > 0) {
         noteConstruct(walk.evaluation, `${chain.name} rule ${rule.number}`, statement.what)
@@ -62,6 +62,12 @@ function walkChain(walk: Walk, chain: Chain, entering: readonly Region[], depth:
   }
   outcome.returned.push(...arriving)
   return outcome
+}
+
+/** Large sets cost more, so that a listing of a hostile author comes to an end as well. */
+function costOf(statement: Statement): number {
+  if (statement.kind === "match") return 1 + statement.any.length
+  return statement.kind === "choose" || statement.kind === "translate" ? 1 + statement.arms.length : 1
 }
 
 interface Place {

@@ -49,8 +49,10 @@ export function joinRegions(regions: readonly Region[]): readonly Region[] {
       const key = keyWithout(region, dimension)
       const other = alike.get(key)
       const set = region.box[dimension]
-      const box = other ? { ...region.box, [dimension]: unite(other.box[dimension], set) } : region.box
-      alike.set(key, { ...region, box })
+      if (other === undefined) alike.set(key, region)
+      else if (textOf(other.box[dimension]) !== textOf(set)) {
+        alike.set(key, { ...region, box: { ...region.box, [dimension]: unite(other.box[dimension], set) } })
+      }
     }
     joined = [...alike.values()]
   }
@@ -58,10 +60,22 @@ export function joinRegions(regions: readonly Region[]): readonly Region[] {
 }
 
 function keyWithout(region: Region, without: Dimension): string {
-  const parts = [region.translated, region.rerouted, region.sure].map(String)
+  let key = `${region.translated} ${region.rerouted} ${region.sure}`
   for (const dimension of DIMENSIONS) {
-    parts.push(dimension === without ? "*" : region.box[dimension].join(" "))
-    parts.push(region.now[dimension]?.join(" ") ?? "")
+    if (dimension !== without) key += `|${textOf(region.box[dimension])}`
+    const now = region.now[dimension]
+    if (now !== undefined) key += `>${dimension} ${textOf(now)}`
   }
-  return parts.join("|")
+  return key
+}
+
+/** Sets are never changed and mostly shared: each is written out once. */
+const texts = new WeakMap<IntervalSet, string>()
+
+function textOf(set: IntervalSet): string {
+  const known = texts.get(set)
+  if (known !== undefined) return known
+  const text = set.join(" ")
+  texts.set(set, text)
+  return text
 }

@@ -11,12 +11,12 @@ export function renderStatement(statement: unknown): string {
   const [[kind, body] = ["", null]] = Object.entries(Object(statement)) as [string, unknown][]
   if (kind === "match") {
     const { op, left, right } = Object(body) as Readonly<Record<string, unknown>>
-    const sign = op === "==" || op === "in" ? "" : `${op} `
+    const sign = op === "==" || op === "in" ? "" : `${renderValue(op)} `
     return shorten(`${renderValue(left)} ${sign}${renderValue(right)}`)
   }
   if (kind === "vmap")
     return shorten(`${renderValue(Object(body)["key"])} vmap ${renderValue(Object(body)["data"])}`)
-  if (kind === "jump" || kind === "goto") return shorten(`${kind} ${Object(body)["target"]}`)
+  if (kind === "jump" || kind === "goto") return shorten(`${kind} ${renderValue(Object(body)["target"])}`)
   // how many packets it has counted is of no interest here
   if (kind === "counter" && typeof body !== "string") return "counter"
   if (kind === "mangle")
@@ -33,7 +33,9 @@ function renderValue(value: unknown): string {
   if (fields.length > 1) return fields.map(([key, one]) => `${key} ${renderValue(one)}`).join(" ")
   switch (kind) {
     case "payload":
-      return inner["field"] === undefined ? `@${renderValue(body)}` : `${inner["protocol"]} ${inner["field"]}`
+      return inner["field"] === undefined
+        ? `@${renderValue(body)}`
+        : `${renderValue(inner["protocol"])} ${renderValue(inner["field"])}`
     case "meta":
     case "ct":
       return `${kind} ${Object.values(inner).map(renderValue).join(" ")}`

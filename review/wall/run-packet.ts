@@ -26,7 +26,7 @@ export interface Journey {
   readonly trace: readonly string[]
 }
 
-const MOST_JOURNEYS = 256
+const MOST_JOURNEYS = 128
 const MOST_RULES = 20_000
 
 /**

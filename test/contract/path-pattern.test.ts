@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { describeBadPathPattern } from "../../contract/egress-path.ts"
-import { matchesHost, matchesPath } from "../../contract/path-pattern.ts"
+import { matchesGrantedHost, matchesHost, matchesPath } from "../../contract/path-pattern.ts"
 
 const RUNS = { numRuns: 3000, seed: 7 }
 const segment = fc.stringMatching(/^(?:[A-Za-z0-9_~@.-]|%20|%7[bB]){1,8}$/)
@@ -139,5 +139,13 @@ describe("a host pattern", () => {
   it("with a star matches no name under which others may have names", () => {
     expect(matchesHost("*.amazonaws.com", "s3.amazonaws.com")).toBe(false)
     expect(matchesHost("*.amazonaws.com", "ec2.amazonaws.com")).toBe(true)
+  })
+})
+
+describe("matchesGrantedHost", () => {
+  it("lets a star stand for any label but one in punycode, which a rule must spell", () => {
+    expect(matchesGrantedHost("*.example.com", "a.example.com")).toBe(true)
+    expect(matchesGrantedHost("*.example.com", "xn--e1afmkfd.example.com")).toBe(false)
+    expect(matchesGrantedHost("xn--e1afmkfd.example.com", "xn--e1afmkfd.example.com")).toBe(true)
   })
 })

@@ -65,6 +65,26 @@ describe("the agent user", () => {
   })
 })
 
+/** The wire is one stream: a newcomer's first connection may meet the rest of the one before. */
+function askGateway(authority: string, prefix = ""): string {
+  return `${prefix} curl -sS -m 5 --retry 8 --retry-delay 1 --retry-all-errors --http2-prior-knowledge -o /dev/null -w '%{http_code} %header{stereo-verdict}\\n' --connect-to ::10.0.2.100:3128 http://${authority}/ | tail -n 1`
+}
+
+describe("root in the guest, in the place of the capture proxy", () => {
+  it("gets the same verdicts from the host: the wall that decides is not in the guest", async () => {
+    const as = "setpriv --reuid 990 --regid 990 --clear-groups"
+    const asked = ["evil.example", "169.254.169.254", "127.0.0.1"].map((host) => askGateway(host, as))
+    const script = ["systemctl stop stereo-capture", "sleep 1", ...asked].join("; ")
+    const result = await home.stereo(["exec", MACHINE, "--user", "root", "--", "sh", "-c", script])
+    expect(result.stdout.trim().split("\n")).toEqual([
+      "403 egress/no-rule",
+      "403 egress/ip-literal",
+      "403 egress/ip-literal",
+    ])
+    expect(provider.requests).toEqual([])
+  })
+})
+
 describe("root in the guest, after nft flush ruleset", () => {
   beforeAll(async () => {
     await home.must(["exec", MACHINE, "--user", "root", "--", "nft", "flush", "ruleset"])
@@ -84,17 +104,18 @@ describe("root in the guest, after nft flush ruleset", () => {
     expect(readWireWitness(home, MACHINE)).toEqual(NOTHING)
   })
 
-  it("gets the same verdicts from the host when it speaks to the gateway itself", async () => {
-    // the wire is one stream: a newcomer's first connection may meet the rest of the one before
-    const ask = (authority: string) =>
-      `curl -sS -m 5 --retry 8 --retry-delay 1 --retry-all-errors --http2-prior-knowledge -o /dev/null -w '%{http_code} %header{stereo-verdict}\\n' --connect-to ::10.0.2.100:3128 http://${authority}/ | tail -n 1`
-    const script = `systemctl stop stereo-capture; sleep 1; ${ask("evil.example")}; ${ask("169.254.169.254")}; ${ask("127.0.0.1")}`
-    const result = await home.stereo(["exec", MACHINE, "--user", "root", "--", "sh", "-c", script])
-    expect(result.stdout.trim().split("\n")).toEqual([
-      "403 egress/no-rule",
-      "403 egress/ip-literal",
-      "403 egress/ip-literal",
-    ])
+  it("finds the gateway closed for this machine, as an event, until it is started anew", async () => {
+    const script = [
+      askGateway("evil.example"),
+      "nft -f /usr/lib/stereo/firewall.nft",
+      askGateway("evil.example", "setpriv --reuid 990 --regid 990 --clear-groups"),
+    ]
+    const result = await home.stereo(["exec", MACHINE, "--user", "root", "--", "sh", "-c", script.join("; ")])
+    expect(result.stdout.trim().split("\n")).toEqual(["403 attestation/ruleset", "403 attestation/ruleset"])
+    const [machine] = z
+      .array(z.looseObject({ attestation: z.looseObject({ state: z.string(), rule: z.string() }) }))
+      .parse(await home.json(["ls"]))
+    expect(machine?.attestation).toMatchObject({ state: "refused", rule: "attestation/ruleset" })
     expect(provider.requests).toEqual([])
   })
 })

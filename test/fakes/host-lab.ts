@@ -30,6 +30,8 @@ export interface LabOptions {
   readonly egressSets?: readonly string[]
   /** More of host.toml. */
   readonly hostConfig?: string
+  /** More of machine.json. */
+  readonly record?: Partial<MachineRecord>
   /** Egress sets beside the project's, by name, as TOML. */
   readonly moreSets?: Readonly<Record<string, string>>
 }
@@ -38,7 +40,8 @@ export interface LabOptions {
 export function openHostLab(options: LabOptions): HostLab {
   const root = mkdtempSync(join(tmpdir(), "stereo-lab-"))
   const home = homeLayout(root)
-  const record = makeRecord(options.egressSets ?? ["anthropic", "openai"], makeImage(root))
+  const made = makeRecord(options.egressSets ?? ["anthropic", "openai"], makeImage(root))
+  const record = { ...made, ...options.record }
   const machine = machineLayout(home, record.name)
   mkdirSync(dirname(machine.egressSocket), { recursive: true, mode: 0o700 })
   writeFileSync(machine.record, JSON.stringify(record), { mode: 0o600 })

@@ -10,6 +10,7 @@ export const FAKE_MEASURED: Measured = {
   kind: "measured",
   bootId: "fake-boot",
   agentId: "fake-agent-1",
+  changed: false,
   ruleset: {
     nftables: [
       { metainfo: { version: "1.1.3" } },

@@ -61,7 +61,7 @@ export async function openCaptureLab(): Promise<CaptureLab> {
   const envelopes: Envelope[] = []
   await host.start()
   const { capture, intake } = await startCaptureBefore(lab, join(lab.dir, "gateway.sock"), envelopes)
-  for (const name of ["probe-client.ts", "garbage-client.ts", "corpus-client.ts"]) {
+  for (const name of ["probe-client.ts", "garbage-client.ts", "corpus-client.ts", "websocket-client.ts"]) {
     copyFileSync(join(projectDir, "test/guest-agent", name), join(lab.dir, name))
   }
   return {

@@ -9,12 +9,12 @@ const ROOT = GUEST_USERS.root.uid
 const CAPTURE = GUEST_USERS.capture.uid
 const OUTSIDE = "93.184.216.34"
 
-/** Sends a payload by plain sockets, raw ones too, and prints what became of it. perl is on every Debian. */
+/** Sends a payload by plain sockets, raw or bound to a device (25) too, and prints what became of it. */
 const TRY = `
-use Socket; my ($kind, $host, $port) = @ARGV; $SIG{ALRM} = sub { print "timeout"; exit }; alarm 3;
+use Socket; my ($kind, $host, $port, $device) = @ARGV; $SIG{ALRM} = sub { print "timeout"; exit }; alarm 3;
 my %kinds = (tcp => [SOCK_STREAM, 6], udp => [SOCK_DGRAM, 17], icmp => [SOCK_RAW, 1], gre => [SOCK_RAW, 47]);
 my ($type, $proto) = @{$kinds{$kind}}; my ($s, $got);
-socket($s, PF_INET, $type, $proto) && connect($s, sockaddr_in($port, inet_aton($host)))
+socket($s, PF_INET, $type, $proto) && (!$device || setsockopt($s, SOL_SOCKET, 25, $device)) && connect($s, sockaddr_in($port, inet_aton($host)))
   && defined(send($s, "\\x08\\x00\\xf7\\xff\\0\\0\\0\\0", 0)) && defined(recv($s, $got, 100, 0)) or do { print "refused: $!"; exit };
 print "got $got";`
 /** Says one thing to everybody who connects. */
@@ -103,6 +103,18 @@ describe("the packet filter", () => {
   ])("turns port 80 of any host over to the capture proxy, for %s", async (_who, uid) => {
     const before = lab.witnessed()
     expect((await attempt(uid, "tcp", OUTSIDE, 80)).stdout).toContain("got capture")
+    expect(lab.witnessed()).toEqual(before)
+  })
+
+  it.each([
+    ["UDP for 127.0.0.1", "udp", "127.0.0.1", 9999],
+    ["TCP for 127.0.0.1", "tcp", "127.0.0.1", 8080],
+    ["what is turned over to the proxy", "tcp", OUTSIDE, 80],
+  ])("keeps %s inside, also from a socket that is bound to the card", async (_name, kind, host, port) => {
+    const [before, refused] = [lab.witnessed(), lab.refused("refused_bound")]
+    const tried = await lab.run(AGENT, ["perl", "-e", TRY, kind, host, String(port), "eth0"])
+    expect(tried.stdout).toMatch(/^(refused: Operation not permitted|timeout)/)
+    expect(lab.refused("refused_bound")).toBeGreaterThan(refused)
     expect(lab.witnessed()).toEqual(before)
   })
 

@@ -24,6 +24,8 @@ export interface ProbeSpec {
   readonly bodyBytes?: number
   /** Through the explicit proxy: CONNECT for https, absolute-form for http. */
   readonly proxy?: boolean
+  /** So many redirects are followed, with method, headers and body for a 307. */
+  readonly follow?: number
   /** Send another name in TLS than the URL's. */
   readonly serverName?: string
   /** Destroys the connection after the first chunk. */
@@ -87,7 +89,7 @@ function tunnel(url: URL): void {
   asked.end()
 }
 
-function send(url: URL, over: Duplex | null): void {
+function send(url: URL, over: Duplex | null, follow = spec.follow ?? 0): void {
   const headers: OutgoingHttpHeaders = {
     host: url.host,
     ...(spec.headers as OutgoingHttpHeaders | undefined),
@@ -100,6 +102,11 @@ function send(url: URL, over: Duplex | null): void {
   const sent = open(url, options, over)
   sent.on("error", fail)
   sent.on("response", (response) => {
+    const { location } = response.headers
+    if (follow > 0 && location !== undefined) {
+      response.resume()
+      return send(new URL(location, url), null, follow - 1)
+    }
     print({ head: { status: response.statusCode ?? 0, headers: response.headers } })
     response.on("data", (chunk) => {
       print({ chunk: chunk.toString("base64") })
@@ -116,7 +123,8 @@ function send(url: URL, over: Duplex | null): void {
 function open(url: URL, options: RequestOptions, over: Duplex | null): ClientRequest {
   if (over) return plainRequest({ ...options, createConnection: () => over })
   if (spec.proxy) return plainRequest({ ...options, host: "127.0.0.1", port: 3128, agent: false })
-  if (url.protocol === "http:") return plainRequest({ ...options, host: url.hostname, agent: false })
+  const port = url.port === "" ? null : Number(url.port)
+  if (url.protocol === "http:") return plainRequest({ ...options, host: url.hostname, port, agent: false })
   const servername = spec.serverName ?? url.hostname
   return secureRequest({
     ...options,

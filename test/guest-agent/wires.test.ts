@@ -118,6 +118,28 @@ describe("the control wire's guest side", () => {
     return [status, text.join("")]
   }
 
+  it("tells measurements as lines, until whoever asked has gone", async () => {
+    const port = new FakePort()
+    const told: ((line: { kind: "alive" }) => void)[] = []
+    const stops: string[] = []
+    serve(port, {
+      measure: (tell) => {
+        told.push(tell)
+        tell({ kind: "unwatched", reason: "not yet" })
+        return () => void stops.push("stopped")
+      },
+    })
+    const stream = dial(port).request({ ":path": "/measurements" })
+    const text: string[] = []
+    stream.on("data", (chunk) => text.push(String(chunk)))
+    await waitFor("the first line", () => text.length > 0 || undefined)
+    told[0]?.({ kind: "alive" })
+    await waitFor("the second line", () => text.join("").split("\n").length === 3 || undefined)
+    expect(text.join("")).toBe('{"kind":"unwatched","reason":"not yet"}\n{"kind":"alive"}\n')
+    stream.close()
+    await waitFor("the end", () => stops.length === 1 || undefined)
+  })
+
   it("answers health, takes the identity, shows the packet filter and shuts down", async () => {
     const port = new FakePort()
     const said = serve(port)

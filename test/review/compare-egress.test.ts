@@ -1,6 +1,7 @@
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import { compareEgress, DIFF_FORMATS, renderDiff } from "../../review/compare-egress.ts"
+import { compareEgress, renderDiff } from "../../review/compare-egress.ts"
+import { DIFF_FORMATS } from "../../review/egress-diff.ts"
 import type { EgressView, InnerWall } from "../../review/egress-view.ts"
 import { compareWalls } from "../../review/wall-diff.ts"
 import { after, before, broken, TODAY } from "./fixture-views.ts"

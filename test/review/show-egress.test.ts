@@ -1,7 +1,8 @@
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { z } from "zod"
-import { SHOW_FORMATS, showEgress } from "../../review/show-egress.ts"
+import { SHOW_FORMATS } from "../../review/egress-view.ts"
+import { showEgress } from "../../review/show-egress.ts"
 import { after, before, broken, TODAY } from "./fixture-views.ts"
 
 const golden = join(import.meta.dirname, "../golden/review")

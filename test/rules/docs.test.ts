@@ -3,7 +3,8 @@ import { dirname, join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { projectDir } from "./sources.ts"
 
-const FOLDERS = "contract|cli|images|builder|machine|guest-agent|host-proxy|review|policies|test|docs|bench"
+const FOLDERS =
+  "contract|cli|images|builder|machine|guest-agent|host-proxy|review|attack|policies|test|docs|bench"
 const pages = [
   "README.md",
   "AGENTS.md",

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { projectDir, readSources, type Source } from "./sources.ts"
 
 const sources = readSources()
-const PROGRAMS = ["builder", "machine", "guest-agent", "host-proxy", "review"]
+const PROGRAMS = ["builder", "machine", "guest-agent", "host-proxy", "review", "attack"]
 const FOLDERS = ["contract", "cli", "images", "policies", "test", "docs", "bench", ...PROGRAMS]
 
 /** Which of our folders each folder may import, and why no more. */
@@ -18,8 +18,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "host-proxy": ["contract", "host-proxy"],
   // what a reviewer relies on judges data of the others, and shares no code with what it judges
   review: ["contract", "review"],
+  // what attacks the others must not lean on them: the CLI lends it the machine
+  attack: ["contract", "attack"],
   // only the CLI sees several
-  cli: ["contract", "cli", "builder", "machine", "host-proxy", "review"],
+  cli: ["contract", "cli", "builder", "machine", "host-proxy", "review", "attack"],
 }
 
 describe("who may import whom", () => {

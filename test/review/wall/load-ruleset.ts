@@ -9,7 +9,11 @@ export const kernelProblem = labProblem()
 /** What `nft -j list ruleset` says after loading. */
 export function loadRuleset(text: string): { nftables: Record<string, unknown>[] } {
   const script = "ip link set lo up; ip link add eth0 type veth peer name far0; nft -f -; nft -j list ruleset"
-  const printed = execFileSync("unshare", ["-n", "sh", "-ec", script], { input: text, encoding: "utf8" })
+  const printed = execFileSync("unshare", ["-n", "sh", "-ec", script], {
+    input: text,
+    encoding: "utf8",
+    stdio: "pipe",
+  })
   return JSON.parse(printed)
 }
 
@@ -35,3 +39,18 @@ export function secondTable(family: string, chain: string): string {
 
 const AT_OUTPUT = "type filter hook output priority filter; policy drop;"
 const AT_WIRE = "type filter hook postrouting priority filter; policy drop;"
+
+/** The same for a ruleset made at random: lines that nft finds contradictory are left out; also what was loaded. */
+export function loadSound(text: string): { readonly text: string; readonly listing: unknown } {
+  try {
+    return { text, listing: loadRuleset(text) }
+  } catch (thrown) {
+    const { stderr } = Object(thrown) as { readonly stderr?: string }
+    const wrong = new Set(
+      [...(stderr ?? "").matchAll(/^\/dev\/stdin:(\d+):/gm)].map((found) => Number(found[1])),
+    )
+    if (wrong.size === 0) throw thrown
+    const lines = text.split("\n").map((line, index) => (wrong.has(index + 1) ? "" : line))
+    return loadSound(lines.join("\n"))
+  }
+}
