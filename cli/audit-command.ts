@@ -31,7 +31,10 @@ async function printAudit(context: CliContext, options: { machine?: string; json
   const { machine } = options
   const rows = (await reader?.audit(machine === undefined ? undefined : { machine })) ?? []
   if (options.json) return context.print(jsonText(rows.map(describe)))
-  if (rows.length === 0) return context.print("nothing was changed by hand\n")
+  if (rows.length === 0) {
+    const where = machine === undefined ? "" : `, on no machine called ${printableLine(machine, 60)}`
+    return context.print(`nothing was changed by hand${where}\n`)
+  }
   const table = rows.map((row) => [
     new Date(row.at_ms).toISOString().slice(0, 19).replace("T", " "),
     row.machine,

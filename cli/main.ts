@@ -32,6 +32,8 @@ const HELP = `
 Exit codes:
   0    done
   1    refused or failed; the first line on standard error is \`stereo: CODE: what was wrong\`
+  2    \`egress diff\`: something opens; \`egress verify\`: a packet gets out that was not promised
+  3    \`egress verify\`: not proven
   64   the command line was not understood
   125  \`exec\` and \`run\`: stereo failed; any other code is that of the command in the machine
   130  stopped by Ctrl-C, SIGTERM or SIGHUP

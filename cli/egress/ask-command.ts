@@ -2,9 +2,9 @@
 
 import { createInterface } from "node:readline"
 import type { Duplex } from "node:stream"
-import type { Command } from "commander"
+import { type Command, InvalidArgumentError } from "commander"
 import { Fault } from "../../contract/fault.ts"
-import type { AskAnswer, AskEvent } from "../../contract/host-egress-api.ts"
+import { type AskAnswer, type AskEvent, MAX_ASK_TIMEOUT_MS } from "../../contract/host-egress-api.ts"
 import { jsonText } from "../../contract/json-text.ts"
 import type { CliContext } from "../context.ts"
 import { parseDuration } from "../parse-duration.ts"
@@ -35,10 +35,17 @@ export function addAskCommand(egress: Command, context: CliContext): void {
     .command("ask")
     .description("hold what no rule speaks of until a person answers here")
     .argument("<machine>")
-    .option("--timeout <time>", "how long a request waits for its answer, at most 10m", parseDuration, 60)
+    .option("--timeout <time>", "how long a request waits for its answer, at most 10m", parseTimeout, 60)
     .option("--json", "events and answers as lines of JSON on the standard streams")
     .addHelpText("after", HELP)
     .action((machine: string, options: AskOptions) => ask(context, machine, options))
+}
+
+/** Seconds. */
+function parseTimeout(text: string): number {
+  const seconds = parseDuration(text)
+  if (seconds * 1000 <= MAX_ASK_TIMEOUT_MS) return seconds
+  throw new InvalidArgumentError(`expected at most ${MAX_ASK_TIMEOUT_MS / 60_000}m.`)
 }
 
 async function ask(context: CliContext, name: string, options: AskOptions): Promise<void> {

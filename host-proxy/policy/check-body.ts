@@ -5,8 +5,11 @@ import type { BodyCheck } from "../../contract/egress-grant.ts"
 import { reasonOf } from "../../contract/fault.ts"
 import type { HeaderList, Refusal } from "../exchange.ts"
 
-/** No honest batch is larger: git-lfs asks for a hundred files at once. */
-export const MAX_CHECKED_BYTES = 1024 * 1024
+/**
+ * No honest batch is larger: git-lfs asks for a hundred files at once, of a hundred bytes each. A machine may have
+ * some five hundred requests under way, and each is in memory while its body is checked.
+ */
+export const MAX_CHECKED_BYTES = 128 * 1024
 
 /** What git-lfs sends (its batch API's shape), and no key more: some servers take keys in any case. */
 const lfsBatch = z.strictObject({

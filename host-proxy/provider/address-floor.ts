@@ -3,6 +3,7 @@
 import { type LookupAddress, type LookupOptions, lookup } from "node:dns"
 import { BlockList, isIP, SocketAddress } from "node:net"
 import { CLOSED_IPV4, CLOSED_IPV6_INSIDE, GLOBAL_IPV6 } from "../../contract/address-floor.ts"
+import { isOwnAddress } from "./own-address.ts"
 
 /** An interface identifier that holds an IPv4 address (RFC 5214), under whatever prefix; as Node writes addresses. */
 const ISATAP = /(?:::|:0:|:200:)5efe(?:::$|:[0-9a-f]+:[0-9a-f]+$)/
@@ -12,7 +13,7 @@ const floor = buildFloor()
 export class FloorError extends Error {
   readonly code = "EFLOOR"
   constructor(host: string, address: string) {
-    super(`${host} resolves to ${address}, which is not a public address`)
+    super(`${host} resolves to ${address}, which is not a public address, or is the host itself`)
   }
 }
 
@@ -31,7 +32,7 @@ type LookupDone = (failure: Error | null, addresses: LookupAddress[] | string, f
 export function lookupAboveFloor(host: string, options: LookupOptions, done: LookupDone): void {
   lookup(host, { ...options, all: true }, (failure, addresses) => {
     if (failure) return done(failure, [])
-    const low = addresses.find((one) => isBelowFloor(one.address))
+    const low = addresses.find((one) => isBelowFloor(one.address) || isOwnAddress(one.address))
     if (low) return done(new FloorError(host, low.address), [])
     const first = addresses[0]
     if (options.all || !first) return done(null, addresses)

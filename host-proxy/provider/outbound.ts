@@ -7,6 +7,7 @@ import { reasonOf } from "../../contract/fault.ts"
 import type { HeaderList, Refusal } from "../exchange.ts"
 import { FloorError, isBelowFloor, lookupAboveFloor } from "./address-floor.ts"
 import { openWebSocket, type UpstreamWebSocket } from "./open-websocket.ts"
+import { isOwnAddress } from "./own-address.ts"
 import type { Route } from "./route.ts"
 
 export interface Timeouts {
@@ -120,13 +121,13 @@ function guardedConnector(timeouts: Timeouts): buildConnector.connector {
   const connect = buildConnector({ timeout: timeouts.connectMs, lookup: lookupAboveFloor })
   return (options, callback) => {
     // a literal is looked up by nobody, and not even a handshake goes to one below the floor
-    if (isIP(options.hostname) > 0 && isBelowFloor(options.hostname)) {
+    if (isIP(options.hostname) > 0 && isClosed(options.hostname)) {
       return callback(new FloorError(options.hostname, options.hostname), null)
     }
     connect(options, (failure, socket) => {
       if (failure || !socket) return callback(failure ?? new Error("no socket"), null)
       const address = socket.remoteAddress ?? ""
-      if (!isBelowFloor(address)) return callback(null, socket)
+      if (!isClosed(address)) return callback(null, socket)
       socket.destroy()
       callback(new FloorError(options.hostname, address), null)
     })
@@ -140,4 +141,8 @@ function pairHeaders(raw: unknown): HeaderList {
     pairs.push([(flat[index] ?? "").toLowerCase(), flat[index + 1] ?? ""])
   }
   return pairs
+}
+
+function isClosed(address: string): boolean {
+  return isBelowFloor(address) || isOwnAddress(address)
 }

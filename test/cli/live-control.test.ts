@@ -93,7 +93,9 @@ describe("stereo egress on a machine that runs", () => {
     const table = await stereo("audit")
     expect(table.stdout).toMatch(/^WHEN \(UTC\) +MACHINE +WHO/)
     expect(table.stdout.trim().split("\n")).toHaveLength(7)
-    expect((await stereo("audit", "--machine", "other")).stdout).toBe("nothing was changed by hand\n")
+    expect((await stereo("audit", "--machine", "other")).stdout).toBe(
+      "nothing was changed by hand, on no machine called other\n",
+    )
   })
 
   it("opens what the options say", async () => {
@@ -117,7 +119,7 @@ describe("stereo egress on a machine that runs", () => {
     ["an unknown rule", ["revoke", "lab", "live/999"], 1, "egress/unknown-rule"],
     ["what is no rule", ["revoke", "lab", "egress/npm#1"], 1, "expected a rule such as live/3"],
     ["nobody to answer", ["ask", "lab"], 1, "ask/no-terminal"],
-    ["too long a wait", ["ask", "lab", "--json", "--timeout", "11m"], 1, "timeout_ms"],
+    ["too long a wait", ["ask", "lab", "--json", "--timeout", "11m"], 64, "at most 10m"],
   ])("with %s does nothing, and says what is wrong", async (_case, args, code, message) => {
     const ran = await stereo("egress", ...args)
     expect(ran.code).toBe(code)

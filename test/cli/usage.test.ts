@@ -21,7 +21,7 @@ const COMMANDS = [
   ...["run", "doctor", "completion", "host", "host stop", "host status", "sessions", "sessions ls"],
   ...["sessions show", "cost", "audit", "egress reload", "egress allow", "egress deny", "egress revoke"],
   ...["egress denied", "egress draft", "egress ask"],
-  ...["egress", "egress show", "egress diff"],
+  ...["egress", "egress show", "egress diff", "egress verify"],
 ]
 
 describe("a command line", () => {
@@ -29,6 +29,12 @@ describe("a command line", () => {
     ["an unknown command", ["nope"], "unknown command 'nope'", "stereo --help"],
     ["an unknown option", ["up", "--nmae", "x"], "unknown option '--nmae'", "stereo up --help"],
     ["a missing argument", ["images", "show"], "missing required argument", "stereo images show --help"],
+    [
+      "a wait that is too long",
+      ["egress", "ask", "x", "--timeout", "20m"],
+      "at most 10m",
+      "egress ask --help",
+    ],
     ["an argument too many", ["ls", "x"], "too many arguments", "stereo ls --help"],
     [
       "a value that is not one of its choices",
@@ -55,7 +61,7 @@ describe("a command line", () => {
   it("--help documents every exit code", async () => {
     using home = openCliHome()
     const { stdout } = await home.stereo("--help")
-    for (const code of ["0", "1", "64", "125", "130"])
+    for (const code of ["0", "1", "2", "3", "64", "125", "130"])
       expect(stdout).toMatch(new RegExp(`^ {2}${code} {2,}`, "m"))
   })
 })

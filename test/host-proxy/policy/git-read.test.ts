@@ -186,7 +186,7 @@ describe("an LFS batch", () => {
 
   it("that is compressed or could not be read is refused", () => {
     expect(check(text, [["content-encoding", "gzip"]])?.reason).toContain("encoded")
-    expect(check(null)?.reason).toContain("larger than 1024 KiB")
+    expect(check(null)?.reason).toContain("larger than 128 KiB")
   })
 
   it("is read by the host before it leaves, then leaves byte for byte and is archived so", async () => {
