@@ -51,6 +51,9 @@ function canonicalItem(kind: string, body: JsonObject): Json {
 function canonical(value: Json, depth: number): Json {
   if (depth > MAX_DEPTH) throw notAListing(`it is nested deeper than ${MAX_DEPTH}`)
   if (Array.isArray(value)) return value.map((part: Json) => canonical(part, depth + 1))
+  // what JSON.parse has rounded could have been another number
+  if (typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER)
+    throw notAListing(`it holds a number beyond ${Number.MAX_SAFE_INTEGER}`)
   if (!isObject(value)) return value
   const entries = Object.entries(value).map(([key, part]): [string, Json] => {
     if (key === "match" && isObject(part)) return [key, canonical(namedMatch(part), depth + 1)]

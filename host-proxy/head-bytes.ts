@@ -5,7 +5,7 @@ import type { GuestHead } from "./exchange.ts"
 /** Where the archive keeps a length in place of a secret. */
 const MASKED = /<masked:(\d{1,6})>/g
 
-/** Whatever of the head an agent chooses. A value that only looks masked counts for what it says: its sender's loss. */
+/** Whatever of the head an agent chooses. A value that only looks masked never counts for less than it is. */
 export function headBytes(head: Pick<GuestHead, "method" | "authority" | "target" | "headers">): number {
   const headers = head.headers.reduce((sum, [name, value]) => sum + name.length + measure(value) + 4, 0)
   return head.method.length + head.authority.length + measure(head.target) + headers
@@ -13,6 +13,6 @@ export function headBytes(head: Pick<GuestHead, "method" | "authority" | "target
 
 function measure(text: string): number {
   let bytes = text.length
-  for (const [mark, length] of text.matchAll(MASKED)) bytes += Number(length) - mark.length
+  for (const [mark, length] of text.matchAll(MASKED)) bytes += Math.max(0, Number(length) - mark.length)
   return bytes
 }

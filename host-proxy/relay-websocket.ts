@@ -83,10 +83,13 @@ class Conversation {
     guest.signal.removeEventListener("abort", gone)
     for (const timer of [late, this.#idle, this.#closing]) if (timer) clearTimeout(timer)
     if (over.code === null) this.#socket.destroy()
-    else
-      this.#socket.end(this.#renderClose(over.code, over.reason, randomBytes(4)), () =>
-        this.#socket.destroy(),
-      )
+    else {
+      const frame = this.#renderClose(over.code, over.reason, randomBytes(4))
+      // an upstream that reads nothing does not keep the connection
+      const unread = setTimeout(() => this.#socket.destroy(), CLOSE_MS)
+      this.#socket.once("close", () => clearTimeout(unread))
+      this.#socket.end(frame, () => this.#socket.destroy())
+    }
     if (over.reason !== null) exchange.route({ rule: this.#relay.route.rule, reason: over.reason })
     const row = await exchange.seal({ ...ended(this.#relay, over.outcome), upstreamError: over.reason })
     if (guest.signal.aborted) return row

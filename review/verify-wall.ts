@@ -35,7 +35,7 @@ export interface WallProof {
 }
 
 /** Rule visits, each with one region; what needs more is not proven. The real wall needs about a thousand. */
-const MOST_STEPS = 400_000
+const MOST_STEPS = 200_000
 const CLAIMS: Readonly<Record<Promised, string>> = {
   leaves: "this packet leaves, and is not the capture proxy's to the gateway",
   forwarded: "this packet passes the forward hook, and nothing may be forwarded",

@@ -87,7 +87,7 @@ async function readLoadedWall(
   try {
     const canonical = canonicalRuleset(await host.firewall(record.name, signal))
     const built = await readImageWall(record)
-    const from = `what the kernel of ${record.name} has loaded, read over the control channel`
+    const from = `what the kernel of ${record.name} has loaded, as its guest says over the control channel`
     if (built.kind === "ruleset" && built.canonical === canonical) {
       return { ...built, canonical, from: `${from}; it is the image's measured firewall.nft` }
     }

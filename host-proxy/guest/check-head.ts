@@ -63,6 +63,11 @@ function findOddHeader(headers: HeaderList): Oddity | null {
 }
 
 function describeOddHeader(name: string, value: string): Oddity | null {
+  const dashed = name.replaceAll("_", "-")
+  // to servers that make variables of headers, as CGI does, both are one
+  if (dashed !== name && (ONCE.has(dashed) || CONNECTION_BOUND.has(dashed))) {
+    return { rule: "request/header-name", reason: `${name} is another spelling of ${dashed}` }
+  }
   if (!NAME.test(name)) return { rule: "request/header-name", reason: `${quote(name)} is no header's name` }
   if (CONNECTION_BOUND.has(name) || (name === "te" && value !== "trailers")) {
     return { rule: "request/connection-header", reason: `${name} is about a connection, and HTTP/2 has none` }

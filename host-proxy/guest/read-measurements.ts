@@ -24,22 +24,45 @@ export async function readMeasurements(
   stream.once("response", (headers) => {
     status = Number(headers[":status"])
   })
-  let rest = Buffer.alloc(0)
+  const lines = new LineParts()
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       if (status !== 200)
         throw new Error(`the guest answered ${status || "nothing"} when it was asked to measure`)
       await reader.pace(chunk.length)
-      const parts = Buffer.concat([rest, chunk]).toString("latin1").split("\n")
-      rest = Buffer.from(parts.pop() ?? "", "latin1")
-      for (const part of parts) reader.take(parseLine(Buffer.from(part, "latin1").toString("utf8")))
-      if (rest.length > MAX_LINE_BYTES)
-        throw new Error(`a measurement is longer than ${MAX_LINE_BYTES} bytes`)
+      for (const line of lines.feed(chunk)) reader.take(parseLine(line))
     }
   } finally {
     stream.close()
   }
   throw new Error(`the guest's measurements ended${status === 200 ? "" : ` with ${status}`}`)
+}
+
+/** Parts of a line wait unjoined until it is whole, so that one which drips is joined once. */
+class LineParts {
+  #parts: Buffer[] = []
+  #bytes = 0
+
+  /** The lines that are whole now. */
+  feed(chunk: Buffer): string[] {
+    const whole: string[] = []
+    let from = 0
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
+      this.#keep(chunk.subarray(from, end))
+      whole.push(Buffer.concat(this.#parts).toString("utf8"))
+      this.#parts = []
+      this.#bytes = 0
+      from = end + 1
+    }
+    this.#keep(chunk.subarray(from))
+    return whole
+  }
+
+  #keep(part: Buffer): void {
+    this.#bytes += part.length
+    if (this.#bytes > MAX_LINE_BYTES) throw new Error(`a measurement is longer than ${MAX_LINE_BYTES} bytes`)
+    if (part.length > 0) this.#parts.push(part)
+  }
 }
 
 function parseLine(text: string): MeasurementLine {

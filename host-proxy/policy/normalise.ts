@@ -29,7 +29,8 @@ export function normaliseRequest(head: GuestHead): Normalised {
   const claimed = contradiction(head, place.host)
   if (claimed) return { refusal: claimed }
   const path = head.target.split("?", 1)[0] ?? ""
-  const override = head.headers.find(([name]) => OVERRIDES.has(name))
+  // to servers that make variables of headers, as CGI does, an underscore is a dash
+  const override = head.headers.find(([name]) => OVERRIDES.has(name.replaceAll("_", "-")))
   if (override)
     return refuse("egress/override", `the header ${override[0]} asks for another method, host or path`)
   const wrong = describeBadTarget(head.target, path)

@@ -1,6 +1,6 @@
 /** Turns a rule as nft lists it into statements that the evaluators understand; the rest becomes opaque. */
 
-import { ALL_V4, ALL_V6, type Dimension, IPV4, IPV6, only, type PartialBox } from "./packet-space.ts"
+import { IPV4, IPV6, only, type PartialBox } from "./packet-space.ts"
 import { parseValues } from "./parse-values.ts"
 import { type RuleContext, readLookup, readMatch } from "./read-condition.ts"
 import { readField } from "./read-field.ts"
@@ -8,12 +8,6 @@ import { readTranslation } from "./read-translation.ts"
 import { renderStatement } from "./render-rule.ts"
 import type { Statement, Verdict } from "./statement.ts"
 
-/** Everything that such a field may hold. */
-const EVERYTHING: Readonly<Partial<Record<Dimension, readonly (readonly [bigint, bigint])[]>>> = {
-  sport: [[0n, 65_535n]],
-  dport: [[0n, 65_535n]],
-  mark: ALL_V4,
-}
 /** What these hold is read by no rule that the proof understands. */
 const WRITTEN_ONLY = ['ct "mark"', 'meta "nftrace"', 'meta "priority"']
 
@@ -30,6 +24,8 @@ export function compileStatement(
 function compileKind(kind: string, body: unknown, context: RuleContext): Statement | null {
   switch (kind) {
     case "counter":
+      // one that is looked up in a map ends the rule where the map has none
+      return Object.hasOwn(Object(body), "map") ? null : { kind: "note" }
     case "log":
     case "comment":
       return { kind: "note" }
@@ -90,22 +86,23 @@ function readVerdictMap(body: unknown, context: RuleContext): Statement | null {
 function readReject(body: unknown, family: string): Statement | null {
   const type = body === null ? null : (Object(body)["type"] as unknown)
   if (type === "tcp reset") return { kind: "reject", when: { protocol: only(6n) } }
-  if (family !== "inet" || type === "icmpx") return { kind: "reject", when: {} }
+  if (family === "ip" || family === "ip6" || type === null || type === "icmpx")
+    return { kind: "reject", when: {} }
   if (type === "icmp") return { kind: "reject", when: { family: only(IPV4) } }
   return type === "icmpv6" ? { kind: "reject", when: { family: only(IPV6) } } : null
 }
 
+/** Constants only: a value that must be read first, or looked up, ends the rule where it is not there. */
 function readWrite(body: unknown, context: RuleContext): Statement | null {
   const { key, value } = Object(body) as { key?: unknown; value?: unknown }
+  if (typeof value !== "number" && typeof value !== "string") return null
   const [[kind, inner] = ["", null]] = Object.entries(Object(key))
   if (WRITTEN_ONLY.includes(`${kind} ${JSON.stringify(Object(inner)["key"])}`)) return { kind: "note" }
   const field = readField(key, context)
   if (field === null || !["source", "destination", "sport", "dport", "mark"].includes(field.dimension))
     return null
-  if (field.values.kind === "icmp-type") return null
-  const address = field.values.kind === "ipv4" ? ALL_V4 : ALL_V6
-  const values = parseValues(value, field.values) ?? EVERYTHING[field.dimension] ?? address
-  return { kind: "write", must: mustBe(field.must), values: { [field.dimension]: values } }
+  const values = field.values.kind === "icmp-type" ? null : parseValues(value, field.values)
+  return values && { kind: "write", must: mustBe(field.must), values: { [field.dimension]: values } }
 }
 
 /** A mark can be set on any packet, whatever it had. */

@@ -8,6 +8,8 @@ import { type BaseChain, type Chain, type Construct, HOOKS, type Rule, type Rule
 const FAMILIES = ["inet", "ip", "ip6", "netdev"] as const
 /** nft before 1.1 leaves them out. */
 const UNNAMED_DEVICE = "a chain on interfaces that the listing does not name"
+/** Elements of sets that are read, each rule's for itself; what needs more is not proven. */
+const MOST_ELEMENTS = 100_000
 const TYPES = ["filter", "nat", "route"] as const
 
 export function compileRuleset(listing: Listing): Ruleset {
@@ -65,8 +67,14 @@ function compileRules(listing: Listing, interfaces: readonly string[]): Readonly
     sets.set(table, (sets.get(table) ?? new Map()).set(set.name, dynamic ? null : set.elem))
   }
   const rules = new Map<string, Rule[]>()
+  const elements = { left: MOST_ELEMENTS }
   for (const { family, table, chain, comment, expr } of listing.rules) {
-    const context = { family, interfaces, sets: sets.get(keyOf({ family, name: table })) ?? new Map() }
+    const context = {
+      family,
+      interfaces,
+      elements,
+      sets: sets.get(keyOf({ family, name: table })) ?? new Map(),
+    }
     const statements = expr.map((statement) => compileStatement(statement, context))
     const name = `${family} ${table} ${chain}`
     const earlier = rules.get(name)
@@ -103,7 +111,7 @@ function oddTables({ tables }: Listing): Construct[] {
 
 /**
  * All interfaces that some rule could tell apart: none, lo, eth0, each that is named, for each wildcard one that only
- * it is for, and any other.
+ * it is for, and any other. The last two end in a slash, which no interface's name may hold.
  */
 function listInterfaces(listing: Listing): readonly string[] {
   const named = new Set(listing.chains.flatMap((chain) => chain.dev ?? []))
@@ -125,7 +133,7 @@ function listInterfaces(listing: Listing): readonly string[] {
   const setsRead = new Set(JSON.stringify(lookups).match(/@[^"]+/g) ?? [])
   for (const set of listing.sets) if (setsRead.has(`@${set.name}`)) collect(set.elem)
   named.delete("")
-  return [...new Set(["", "lo", "eth0", ...named, ...[...wild].map((prefix) => `${prefix}~`), "~"])]
+  return [...new Set(["", "lo", "eth0", ...named, ...[...wild].map((prefix) => `${prefix}/`), "/"])]
 }
 
 function keyOf({ family, name }: { readonly family: string; readonly name: string }): string {

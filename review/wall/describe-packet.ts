@@ -121,6 +121,6 @@ function renderIpv6(value: bigint): string {
 }
 
 function interfaceName(name: string): string {
-  if (name === "~") return "any other interface"
-  return name.endsWith("~") ? `any other interface ${name.slice(0, -1)}…` : name
+  if (name === "/") return "any other interface"
+  return name.endsWith("/") ? `any other interface ${name.slice(0, -1)}…` : name
 }

@@ -49,8 +49,7 @@ function walkChain(walk: Walk, chain: Chain, entering: readonly Region[], depth:
     const next: Region[] = []
     let going: readonly Region[] = arriving
     for (const statement of rule.statements) {
-      walk.evaluation.steps -= going.length * costOf(statement)
-      if (walk.evaluation.steps < 0) return giveUp(walk, chain)
+      if (!spend(walk, chain, going.length * costOf(statement))) return { accepted: [], returned: [] }
       if (statement.kind === "opaque" && going.length > 0) {
         noteConstruct(walk.evaluation, `${chain.name} rule ${rule.number}`, statement.what)
       }
@@ -60,7 +59,7 @@ function walkChain(walk: Walk, chain: Chain, entering: readonly Region[], depth:
     }
     arriving = joinRegions([...next, ...going])
   }
-  outcome.returned.push(...arriving)
+  append(outcome.returned, arriving)
   return outcome
 }
 
@@ -68,6 +67,14 @@ function walkChain(walk: Walk, chain: Chain, entering: readonly Region[], depth:
 function costOf(statement: Statement): number {
   if (statement.kind === "match") return 1 + statement.any.length
   return statement.kind === "choose" || statement.kind === "translate" ? 1 + statement.arms.length : 1
+}
+
+/** False when the evaluation has cost too much; then it ends, and proves nothing. */
+function spend({ evaluation }: Walk, chain: Chain, steps: number): boolean {
+  evaluation.steps -= steps
+  if (evaluation.steps >= 0) return true
+  noteConstruct(evaluation, chain.name, "the ruleset is too large for the proof to be carried through")
+  return false
 }
 
 interface Place {
@@ -89,26 +96,27 @@ function step(place: Place, statement: Statement, region: Region): readonly Regi
     case "match":
       return match(place, statement, region)
     case "reject":
-      place.next.push(...splitRegion(region, statement.when).outside)
+      append(place.next, splitRegion(region, statement.when).outside)
       return []
     case "choose": {
       const { arms } = statement
       const going = splitRegion(region, statement.must)
-      place.next.push(...going.outside)
+      append(place.next, going.outside)
       let rest = going.inside
       const chosen: Region[] = []
       for (const arm of arms) {
+        if (!spend(place.walk, place.chain, rest.length)) return []
         const parts = rest.map((one) => splitRegion(one, arm.when))
         const inside = parts.flatMap((part) => part.inside)
-        chosen.push(...follow(place, arm.does, inside))
+        append(chosen, follow(place, arm.does, inside))
         rest = parts.flatMap((part) => part.outside)
       }
-      place.next.push(...rest)
+      append(place.next, rest)
       return chosen
     }
     case "write": {
       const { inside, outside } = splitRegion(region, statement.must)
-      place.next.push(...outside)
+      append(place.next, outside)
       const rerouted = place.walk.base.type === "route"
       return inside.map((one) => ({
         ...one,
@@ -138,34 +146,37 @@ function match(
   region: Region,
 ): readonly Region[] {
   const readable = splitRegion(region, must)
-  place.next.push(...readable.outside)
+  append(place.next, readable.outside)
   const matched: Region[] = []
   let rest = readable.inside
   for (const box of any) {
+    if (!spend(place.walk, place.chain, rest.length)) return []
     const parts = rest.map((one) => splitRegion(one, box))
-    matched.push(...parts.flatMap((part) => part.inside))
+    append(
+      matched,
+      parts.flatMap((part) => part.inside),
+    )
     rest = parts.flatMap((part) => part.outside)
   }
-  place.next.push(...(inverted ? matched : rest))
+  append(place.next, inverted ? matched : rest)
   return inverted ? rest : matched
 }
 
-/** `continue` goes on with the next rule, as a rule's end does. */
+/** `continue` goes on with what stands behind it in the same rule: to the kernel it is no verdict at all. */
 function follow(place: Place, verdict: Verdict, regions: readonly Region[]): readonly Region[] {
   const { walk, chain, depth, outcome, next } = place
   if (regions.length === 0) return []
   switch (verdict.kind) {
     case "accept":
-      outcome.accepted.push(...regions)
+      append(outcome.accepted, regions)
       return []
     case "drop":
       return []
     case "return":
-      outcome.returned.push(...regions)
+      append(outcome.returned, regions)
       return []
     case "continue":
-      next.push(...regions)
-      return []
+      return regions
     case "jump":
     case "goto": {
       const target = walk.evaluation.ruleset.chains.get(targetName(chain, verdict.target))
@@ -175,8 +186,8 @@ function follow(place: Place, verdict: Verdict, regions: readonly Region[]): rea
         return []
       }
       const inner = walkChain(walk, target, joinRegions(regions), depth + 1)
-      outcome.accepted.push(...inner.accepted)
-      ;(verdict.kind === "jump" ? next : outcome.returned).push(...inner.returned)
+      append(outcome.accepted, inner.accepted)
+      append(verdict.kind === "jump" ? next : outcome.returned, inner.returned)
       return []
     }
     default:
@@ -200,6 +211,7 @@ function translate(place: Place, { arms, side }: Statement & { kind: "translate"
   let rest: readonly Region[] = [region]
   const { hook } = place.walk.base
   for (const arm of arms) {
+    if (!spend(place.walk, place.chain, rest.length)) return
     const parts = rest.map((one) => splitRegion(one, arm.when))
     rest = parts.flatMap((part) => part.outside)
     for (const one of parts.flatMap((part) => part.inside)) {
@@ -208,7 +220,7 @@ function translate(place: Place, { arms, side }: Statement & { kind: "translate"
       place.outcome.accepted.push({ ...one, now: { ...one.now, ...values }, translated: true, rerouted })
     }
   }
-  place.next.push(...rest)
+  append(place.next, rest)
 }
 
 /** In prerouting a redirect goes to an address of the interface, which the ruleset does not name. */
@@ -219,7 +231,7 @@ function anyOwnAddress(values: PartialBox, region: Region): PartialBox {
   return { ...values, destination: region.box.family[0]?.[0] === IPV4 ? ALL_V4 : ALL_V6 }
 }
 
-function giveUp({ evaluation }: Walk, chain: Chain): Outcome {
-  noteConstruct(evaluation, chain.name, "the ruleset is too large for the proof to be carried through")
-  return { accepted: [], returned: [] }
+/** Thousands of regions are more than a call can have arguments. */
+function append(regions: Region[], more: readonly Region[]): void {
+  for (const region of more) regions.push(region)
 }

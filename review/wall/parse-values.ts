@@ -86,13 +86,16 @@ function parseScalar(value: unknown, as: ValueKind): IntervalSet | null {
   }
 }
 
-/** A name that ends in `*` stands for each that begins so; an index that no interface has is a number. */
+/**
+ * A name that ends in `*` stands for each that begins so. A number may be an index that no interface has, or a name;
+ * a lone star is what a set says of all it does not name; a star of the name's own has a backslash before it.
+ */
 function parseInterface(
   word: string,
   by: "name" | "index",
   interfaces: readonly string[],
 ): IntervalSet | null {
-  if (by === "index" && /^\d+$/.test(word)) return word === "1" ? only(1n) : null
+  if ((by === "index" && /^\d+$/.test(word)) || word === "*" || /[\\/]/.test(word)) return null
   const begins = by === "name" && word.endsWith("*") ? word.slice(0, -1) : null
   const matches = interfaces.flatMap((name, index) =>
     // the first one is "none", whose name is empty

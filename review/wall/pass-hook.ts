@@ -63,7 +63,7 @@ function translate(
   const done: Region[] = []
   for (const chain of chains) {
     const passed = passFamily(evaluation, chain, fresh)
-    done.push(...passed.filter((region) => region.translated))
+    for (const region of passed) if (region.translated) done.push(region)
     fresh = passed.filter((region) => !region.translated)
   }
   const later = first.flatMap(({ outside }) => outside)

@@ -10,6 +10,8 @@ import type { Statement } from "./statement.ts"
 export interface RuleContext extends FieldContext {
   /** Elements of the named sets and maps of the rule's table; null where packets may change them. */
   readonly sets: ReadonlyMap<string, readonly unknown[] | null>
+  /** How many elements may still be read, of all rules together: many rules may name one large set. */
+  readonly elements: { left: number }
 }
 
 export interface Lookup {
@@ -19,6 +21,8 @@ export interface Lookup {
 }
 
 const HIGHEST = 2n ** 128n - 1n
+/** A map of more than one field is compared with itself, element by element. */
+const MOST_COMPARED = 500
 
 /** Null when something in it is not understood. */
 export function readMatch(match: unknown, context: RuleContext): Statement | null {
@@ -28,8 +32,10 @@ export function readMatch(match: unknown, context: RuleContext): Statement | nul
   const isSet = typeof right === "string" ? right.startsWith("@") : Object.hasOwn(Object(right), "set")
   if (isSet) {
     if (op !== "==" && op !== "!=") return null
+    // "@x" is also how nft prints an interface of that name
+    if (typeof right === "string" && readField(left, context)?.values.kind === "interface") return null
     const lookup = readLookup(left, right, context)
-    if (lookup === null) return null
+    if (lookup === null || lookup.elements.some(({ data }) => data !== null)) return null
     return { kind: "match", must: lookup.must, any: lookup.elements.map(({ when }) => when), inverted }
   }
   const field = readField(left, context)
@@ -67,10 +73,28 @@ export function readLookup(key: unknown, data: unknown, context: RuleContext): L
   const fields = readKey(key, context)
   const elements = fields && readElements(data, context)
   if (!fields || !elements) return null
+  context.elements.left -= elements.length
+  if (context.elements.left < 0) return null
   const read = elements.map((element) => readElement(element, fields))
   const known = read.filter((one) => one !== null)
-  if (known.length < read.length) return null
+  if (known.length < read.length || (fields.length > 1 && mayDepend(known))) return null
   return { must: fields.map((field) => field.must).reduce(meet), elements: known }
+}
+
+/**
+ * Elements of such a map may overlap, and then the one that was added first counts. An image's listing has them in
+ * another order.
+ */
+function mayDepend(elements: Lookup["elements"]): boolean {
+  const outcomes = elements.map(({ data }) => JSON.stringify(data))
+  if (outcomes.every((one) => one === outcomes[0])) return false
+  if (elements.length > MOST_COMPARED) return true
+  return elements.some((one, index) =>
+    elements.slice(0, index).some((other, earlier) => {
+      if (outcomes[earlier] === outcomes[index]) return false
+      return Object.values(meet(one.when, other.when)).every((set) => set.length > 0)
+    }),
+  )
 }
 
 function readKey(key: unknown, context: RuleContext): readonly Field[] | null {

@@ -18,7 +18,7 @@ export function renderStatement(statement: unknown): string {
     return shorten(`${renderValue(Object(body)["key"])} vmap ${renderValue(Object(body)["data"])}`)
   if (kind === "jump" || kind === "goto") return shorten(`${kind} ${renderValue(Object(body)["target"])}`)
   // how many packets it has counted is of no interest here
-  if (kind === "counter" && typeof body !== "string") return "counter"
+  if (kind === "counter" && Object.hasOwn(Object(body), "packets")) return "counter"
   if (kind === "mangle")
     return shorten(`${renderValue(Object(body)["key"])} set ${renderValue(Object(body)["value"])}`)
   return shorten(body === null ? kind : `${kind} ${renderValue(body)}`)

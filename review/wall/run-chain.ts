@@ -100,7 +100,7 @@ function runStatement(traveller: Traveller, base: BaseChain, statement: Statemen
     case "note":
       return "next statement"
     case "verdict":
-      return statement.verdict
+      return follow(statement.verdict)
     case "match": {
       if (!liesIn(traveller, statement.must)) return "next rule"
       return statement.any.some((box) => liesIn(traveller, box)) === statement.inverted
@@ -111,7 +111,8 @@ function runStatement(traveller: Traveller, base: BaseChain, statement: Statemen
       return liesIn(traveller, statement.when) ? { kind: "drop" } : "next rule"
     case "choose": {
       if (!liesIn(traveller, statement.must)) return "next rule"
-      return statement.arms.find((arm) => liesIn(traveller, arm.when))?.does ?? "next rule"
+      const arm = statement.arms.find(({ when }) => liesIn(traveller, when))
+      return arm === undefined ? "next rule" : follow(arm.does)
     }
     case "write":
       if (!liesIn(traveller, statement.must)) return "next rule"
@@ -131,6 +132,11 @@ function runStatement(traveller: Traveller, base: BaseChain, statement: Statemen
     default:
       return statement satisfies never
   }
+}
+
+/** To the kernel `continue` is no verdict at all: what stands behind it in the rule still counts. */
+function follow(verdict: Verdict): Step {
+  return verdict.kind === "continue" ? "next statement" : verdict
 }
 
 function runTranslation(

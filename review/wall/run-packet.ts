@@ -39,6 +39,7 @@ export function runPacket(
   toward: "input" | "forward" | null,
 ): { readonly journeys: readonly Journey[]; readonly complete: boolean } {
   const journeys: Journey[] = []
+  let cutShort = false
   let script: readonly boolean[] | null = []
   while (script !== null && journeys.length < MOST_JOURNEYS) {
     const made: boolean[] = []
@@ -47,10 +48,12 @@ export function runPacket(
       made.push(given[made.length] ?? false)
       return made.at(-1) ?? false
     }
-    journeys.push(travel(setOut(ruleset, packet, choose), toward))
+    const traveller = setOut(ruleset, packet, choose)
+    journeys.push(travel(traveller, toward))
+    cutShort ||= traveller.rulesLeft < 0
     script = nextScript(made)
   }
-  return { journeys, complete: script === null }
+  return { journeys, complete: script === null && !cutShort }
 }
 
 /** Counts up: the last answer that was no becomes yes. */

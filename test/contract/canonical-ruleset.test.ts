@@ -131,11 +131,14 @@ describe("the canonical ruleset", () => {
       list({ a: 1 }),
       list({ a: {}, b: {} }),
       list(rule(deep)),
+      // of two such numbers, as of a raw payload, JSON.parse makes one
+      JSON.parse('{"nftables": [{"rule": {"expr": [{"match": {"right": 81985529216486895}}]}}]}'),
     ]) {
       expect(() => canonicalRuleset(odd)).toThrow(expect.objectContaining({ code: "ruleset/not-a-listing" }))
     }
     fc.assert(
       fc.property(fc.array(fc.record({ rule: fc.dictionary(fc.string(), fc.jsonValue()) })), (items) => {
+        fc.pre(!/\d{16}|e\+/.test(JSON.stringify(items)))
         const text = canonicalRuleset({ nftables: items })
         expect(canonicalRuleset(JSON.parse(text))).toBe(text)
       }),

@@ -196,6 +196,24 @@ const broken: readonly (readonly [string, () => string, string, RegExp])[] = [
     /in by eth0/,
   ],
   [
+    "an accept behind a continue, which ends no rule",
+    () => wallOpenedBy("continue accept"),
+    "leaves",
+    /to 93\.184\.216\.34.*by uid 1000/,
+  ],
+  [
+    "an accept behind a verdict map that goes on",
+    () => wallOpenedBy("meta l4proto vmap { udp : continue } accept"),
+    "leaves",
+    /^IPv4 UDP.*by uid 1000/,
+  ],
+  [
+    "an interface whose name looks like the model's own",
+    () => wallOpenedBy(`oifname "~" drop\noifname != { "lo", "eth0" } accept`),
+    "leaves",
+    /by uid 1000, out by any other interface/,
+  ],
+  [
     "a proxy that may begin connections inside",
     () =>
       wallWith({

@@ -48,6 +48,41 @@ const notProven: readonly (readonly [string, () => string, RegExp])[] = [
     /fwd/,
   ],
   [
+    "a counter that is looked up: the rule ends where the map has none",
+    () =>
+      wallOpenedBy("counter name ip daddr map @m drop\naccept").replace(
+        "chain intercept {",
+        'counter one {\n}\nmap m { type ipv4_addr : counter; elements = { 1.2.3.4 : "one" }\n}\nchain intercept {',
+      ),
+    /counter map/,
+  ],
+  [
+    "a priority that is looked up",
+    () => wallOpenedBy("meta priority set ip daddr map { 1.2.3.4 : 1:1 } drop"),
+    /priority set/,
+  ],
+  ["a mark that is read from the connection", () => wallOpenedBy("meta mark set ct mark drop"), /mark set/],
+  [
+    "an interface that is named like a set",
+    () =>
+      wallOpenedBy(`oifname "@x" accept`).replace(
+        "chain intercept {",
+        'set x { type ifname; elements = { "nowhere" }\n}\nchain intercept {',
+      ),
+    /oifname @x/,
+  ],
+  ["an interface with a star in its name", () => wallOpenedBy(`oifname "tun\\*" drop`), /oifname tun/],
+  ["an index that no interface has", () => wallOpenedBy("oif 77 accept"), /oif 77/],
+  [
+    "overlapping keys of a map, of which the first one added counts",
+    () =>
+      wallOpenedBy("ip daddr . tcp dport vmap @m").replace(
+        "chain intercept {",
+        "map m { type ipv4_addr . inet_service : verdict; flags interval; elements = { 10.0.0.3-10.0.0.5 . 50 : accept, 10.0.0.0/8 . 1-100 : drop }\n}\nchain intercept {",
+      ),
+    /vmap @m/,
+  ],
+  [
     "a bridge's chain",
     () => wallWith({}, table("bridge", "type filter hook forward priority 0;")),
     /family bridge/,
@@ -90,6 +125,28 @@ describe("the proof, of what is no fault and of what nobody can tell", () => {
     expect(proveWall(listing).verdict).toBe(verdict)
     for (const table of flagged) table.flags = "unheard-of"
     expect(proveWall(listing).verdict).not.toBe("proven")
+  })
+
+  it("comes to an end over sets that cut the space into more pieces than can be told", {
+    timeout: 30_000,
+  }, () => {
+    const listing = loadRuleset(wallWith({}))
+    const range = (low: number, high: number) => ({ range: [low, high] })
+    const elem = Array.from({ length: 3000 }, (_, index) => {
+      const [low, high] = [index * 7919, index * 104_729].map((one) => one % 30_000) as [number, number]
+      const wide = range(low, 30_000 + high)
+      return { concat: [wide, range(high, 30_000 + low), range(index, 40_000 + low), wide] }
+    })
+    const ports = ["sport", "dport"].map((field) => ({ payload: { protocol: "tcp", field } }))
+    const left = { concat: [...ports, { meta: { key: "skuid" } }, { meta: { key: "mark" } }] }
+    const place = { family: "inet", table: "stereo" }
+    const expr = [{ match: { op: "==", left, right: "@big" } }, { drop: null }]
+    listing.nftables.push({ set: { ...place, name: "big", elem } })
+    const first = listing.nftables.findIndex((entry) => Object(entry["rule"])["chain"] === "output")
+    listing.nftables.splice(first, 0, { rule: { ...place, chain: "output", expr } })
+    const proof = proveWall(listing)
+    expect(proof.verdict).not.toBe("proven")
+    expect(proof.notProven.map(({ what }) => what).join()).toMatch(/too large/)
   })
 
   it("finds a certain breach beside what it does not understand", () => {
