@@ -9,7 +9,6 @@ import {
 } from "node:http2"
 import { connect as connectSocket } from "node:net"
 import type { Duplex } from "node:stream"
-import { text } from "node:stream/consumers"
 import { z } from "zod"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import {
@@ -30,6 +29,7 @@ import {
   reloadReport,
 } from "../contract/host-egress-api.ts"
 import { type AttestationState, attestationState } from "../contract/measurement.ts"
+import { readAnswer } from "./read-answer.ts"
 
 export interface HostClient extends Disposable {
   health(signal: AbortSignal): Promise<HostHealth>
@@ -72,6 +72,8 @@ export interface AskQuery {
 interface Answer {
   readonly stream: ClientHttp2Stream
   readonly status: number
+  /** Ends the wait for the rest, too. */
+  readonly signal: AbortSignal
 }
 
 /** Room for data on its way, so that the round trips of an emulated guest do not bound the throughput. */
@@ -180,7 +182,7 @@ function request(session: ClientHttp2Session, call: Call): Promise<Answer> {
     stream.once("close", () => fail("the connection ended"))
     stream.once("response", (headers: IncomingHttpHeaders) => {
       call.signal.removeEventListener("abort", abort)
-      settle({ stream, status: Number(headers[constants.HTTP2_HEADER_STATUS]) })
+      settle({ stream, status: Number(headers[constants.HTTP2_HEADER_STATUS]), signal: call.signal })
     })
   })
 }
@@ -193,11 +195,11 @@ async function parse<Shape extends z.ZodType>(answer: Answer, shape: Shape): Pro
 
 async function readBody(answer: Answer): Promise<string> {
   if (answer.status < 200 || answer.status > 299) throw await readError(answer)
-  return text(answer.stream)
+  return readAnswer(answer.stream, answer.signal)
 }
 
 async function readError(answer: Answer): Promise<Fault> {
-  const body = await text(answer.stream)
+  const body = await readAnswer(answer.stream, answer.signal)
   const parsed = hostError.safeParse(parseJson(body))
   if (!parsed.success) return badAnswer(`status ${answer.status} with ${JSON.stringify(body.slice(0, 200))}`)
   const { code, message, hint } = parsed.data.error

@@ -26,6 +26,9 @@ const BOMB = { bytes: 64 * 1024 * 1024, ratio: 200 }
 /** Fewer leading characters than this are a public prefix such as `sk-ant-`, and not worth a delay. */
 const MIN_HELD = 8
 
+/** Chunks that all end in the credential's beginning are held until one does not, and made to fill the memory. */
+const MAX_HELD_BYTES = 16 * 1024 * 1024
+
 export function openLeakScan(secret: string, headers: HeaderList): LeakScan {
   const needle = Buffer.from(secret)
   if (headers.some(([name, value]) => `${name}: ${value}`.includes(secret))) throw new LeakError(message)
@@ -38,6 +41,7 @@ export function openLeakScan(secret: string, headers: HeaderList): LeakScan {
     decoded.feed(text)
   })
   let held: Buffer[] = []
+  let heldBytes = 0
   return {
     async pass(chunk) {
       raw.feed(chunk)
@@ -46,9 +50,14 @@ export function openLeakScan(secret: string, headers: HeaderList): LeakScan {
       if (decodedBytes > BOMB.bytes && decodedBytes > cameBytes * BOMB.ratio) throw new LeakError(bomb)
       if (raw.found || decoded.found) throw new LeakError(message)
       held.push(chunk)
-      if (raw.held || decoded.held) return []
+      heldBytes += chunk.length
+      if (raw.held || decoded.held) {
+        if (heldBytes > MAX_HELD_BYTES) throw new LeakError(endless)
+        return []
+      }
       const free = held
       held = []
+      heldBytes = 0
       return free
     },
     finish: () => held,
@@ -57,6 +66,7 @@ export function openLeakScan(secret: string, headers: HeaderList): LeakScan {
 
 const bomb =
   "the upstream's answer decodes to far more than it is, so the real credential cannot be looked for in it"
+const endless = "the upstream's answer begins the real credential again and again, and never ends it"
 const message = "the upstream's answer holds the real credential"
 
 class Matcher {

@@ -86,4 +86,15 @@ describe("the leak scan", () => {
     expect(await scan.pass(Buffer.from(SECRET.slice(0, 12)))).toHaveLength(0)
     expect(await scan.pass(Buffer.from(" something else"))).toHaveLength(2)
   })
+
+  it("stops an answer whose every chunk ends as the credential begins, and does not keep it all", async () => {
+    const scan = openLeakScan(SECRET, [])
+    const chunk = Buffer.concat([Buffer.alloc(1024 * 1024, "x"), Buffer.from(SECRET.slice(0, -1))])
+    let passed = 0
+    const endless = async () => {
+      for (; passed < 100; passed += 1) expect(await scan.pass(chunk)).toEqual([])
+    }
+    await expect(endless()).rejects.toThrow(LeakError)
+    expect(passed).toBeLessThan(20)
+  })
 })
