@@ -15,7 +15,7 @@ import { planRoute, type Route } from "./provider/route.ts"
 export interface PlannedRoute extends Route {
   readonly rule: string
   readonly request: EgressRequest
-  /** Null: a person allowed this one call. */
+  /** What let it out; a person who allowed this one call made one for it alone. */
   readonly grant: EgressGrant | null
 }
 

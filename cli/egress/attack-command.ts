@@ -6,6 +6,7 @@ import { type Command, Option } from "commander"
 import { z } from "zod"
 import type { World } from "../../attack/target.ts"
 import { Fault } from "../../contract/fault.ts"
+import { jsonText } from "../../contract/json-text.ts"
 import type { CliContext } from "../context.ts"
 import { printTable } from "../print-table.ts"
 import { printableLine } from "../printable-line.ts"
@@ -111,7 +112,7 @@ async function list(context: CliContext, options: AttackOptions): Promise<void> 
   const wanted = allVectors.filter(
     ({ id, group }) => options.only.length === 0 || options.only.includes(id) || options.only.includes(group),
   )
-  if (options.json) return context.print(`${JSON.stringify({ vectors: wanted, seenElsewhere }, null, 2)}\n`)
+  if (options.json) return context.print(jsonText({ vectors: wanted, seenElsewhere }))
   const rows = wanted.map((one) => [one.group, one.id, one.from.join(", "), one.expected, one.title])
   context.print(printTable(["group", "vector", "from", "expected", "what"], rows))
   context.print(`\n${wanted.length} vectors\n\nSeen in other systems, with nothing to stand on here:\n`)
@@ -127,9 +128,7 @@ async function print(context: CliContext, outcomes: Outcomes, json: boolean): Pr
   context.exitWith(summary.exitCode)
   if (json) {
     const phases = outcomes.map(toJson)
-    return context.print(
-      `${JSON.stringify({ summary: { ...summary, slowestRefusalMs: slowest?.ms ?? null }, phases }, null, 2)}\n`,
-    )
+    return context.print(jsonText({ summary: { ...summary, slowestRefusalMs: slowest?.ms ?? null }, phases }))
   }
   for (const outcome of outcomes) {
     context.print(`${outcome.phase}\n`)

@@ -13,6 +13,7 @@ export function describeFloor(): readonly string[] {
     "Checked when the host connects, against the address that is really used; no rule, live or in a set, opens these:",
     `IPv4: ${CLOSED_IPV4.map(describeRange).join("; ")}`,
     `IPv6: everything outside ${describeRange(GLOBAL_IPV6)}; inside it: ${CLOSED_IPV6_INSIDE.map(describeRange).join("; ")}`,
+    "The host's own addresses are closed as well, public ones too.",
     "An IPv6 address that holds an IPv4 address as its interface (ISATAP) is closed as well, under whatever prefix.",
     "An address in place of a name is refused in every spelling, and so is a name of which one answer lies in these.",
     "Only the host's operator can lead a host elsewhere: an upstream in host.toml goes where it says, with its why.",

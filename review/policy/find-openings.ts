@@ -8,7 +8,7 @@ import { type DividedPaths, dividePaths, type PathPart } from "./divide-paths.ts
 import { type FittingGrants, fitGrants } from "./fit-grants.ts"
 import { joinOpenings, type OpenRequests } from "./join-openings.ts"
 import { listTargets } from "./list-targets.ts"
-import { GIT_WRITE_WORD, listRequestClasses, type RequestClass, rulesOf } from "./request-classes.ts"
+import { GIT_WRITE_PATHS, listRequestClasses, type RequestClass, rulesOf } from "./request-classes.ts"
 import { findSharedBudgets } from "./share-budgets.ts"
 
 /** What `after` allows more than `before`, from `today` (UTC, YYYY-MM-DD) on. Empty: nothing, whatever is asked. */
@@ -63,7 +63,7 @@ function compareClass(
   if (isSame(pair)) return keepBudgets(asked, pair, days)
   const grants = [...pair.before.grants, ...pair.after.grants]
   const patterns = [...new Set(grants.flatMap(({ paths }) => paths))].sort()
-  const words = pair.before.readOnly || pair.after.readOnly ? [GIT_WRITE_WORD] : []
+  const words = pair.before.readOnly || pair.after.readOnly ? GIT_WRITE_PATHS : []
   const key = JSON.stringify([patterns, words])
   const paths = divided.get(key) ?? dividePaths(patterns, words)
   divided.set(key, paths)
@@ -100,7 +100,7 @@ interface Question {
 function comparePart(part: PathPart, patterns: readonly string[], question: Question): Compared[] {
   const { asked, pair, days } = question
   const matched = new Set(part.patterns.flatMap((index) => patterns[index] ?? []))
-  const pushes = part.patterns.includes(patterns.length)
+  const pushes = part.patterns.some((index) => index >= patterns.length)
   const literal = [...matched].some((pattern) => !pattern.includes("*"))
   const targets = listTargets(part, asked, [...pair.before.grants, ...pair.after.grants], literal)
   return targets.flatMap(({ bytes, target }) => {

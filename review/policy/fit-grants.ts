@@ -9,7 +9,7 @@ export interface FittingGrants {
   readonly grants: readonly EgressGrant[]
   /** What closes the host. */
   readonly denial: EgressDenial | null
-  /** A `git = "read"` rule holds the host: of a request with the word for pushes in its path only its grants count. */
+  /** A `git = "read"` rule holds the host: of a request that pushes by its path only its grants count. */
   readonly readOnly: boolean
 }
 

@@ -24,7 +24,10 @@ const STARS: ReadonlySet<Element["kind"] | undefined> = new Set(["inside", "rest
 const ENCODED_SLASH = "%2f"
 const NICE = [..."xyzabcdefghijklmnopqrstuvwXYZABCDEFGHIJKLMNOPQRSTUVW0123456789-_~+@=,:!$&'()"]
 
-/** `words` count as patterns behind the others: of all paths in which one is found, in whatever case or escape. */
+/**
+ * `words` count as patterns behind the others: of all paths in which one is found, in whatever case or escape; a `$`
+ * at a word's end stands for the path's.
+ */
 export function readPatterns(patterns: readonly string[], words: readonly string[] = []): PathAutomaton {
   const elements: Element[] = []
   const enter = (into: Set<number>, position: number) => {
@@ -81,12 +84,13 @@ function elementsOf(pattern: string): Element[] {
 }
 
 function elementsOfWord(word: string): Element[] {
-  const letters = [...word].map((letter): Element => {
+  const closed = word.endsWith("$")
+  const letters = [...(closed ? word.slice(0, -1) : word)].map((letter): Element => {
     const cases = [...new Set([letter.toLowerCase(), letter.toUpperCase()])]
     const escapes = cases.map((one) => `%${one.charCodeAt(0).toString(16).padStart(2, "0")}`)
     return { kind: "sign", signs: [...cases, ...escapes] }
   })
-  return [{ kind: "anything" }, ...letters, { kind: "anything" }]
+  return [{ kind: "anything" }, ...letters, ...(closed ? [] : [{ kind: "anything" } as const])]
 }
 
 function sorted(positions: ReadonlySet<number>): PathState {

@@ -18,8 +18,10 @@ export interface RequestClass {
   readonly queryKind: EgressGrant["query"]
 }
 
-/** What a request that pushes has in its path or query, on a host with a `git = "read"` rule. */
+/** What a request that pushes has in its query, on a host with a `git = "read"` rule. */
 export const GIT_WRITE_WORD = "receive-pack"
+/** What it has in its path, `$` being the path's end: a segment of that name, and not one that only begins so. */
+export const GIT_WRITE_PATHS = ["/git-receive-pack$", "/git-receive-pack/", "/git-receive-pack;"] as const
 
 type Rules = Pick<Extract<EgressPolicy, { kind: "rules" }>, "grants" | "denials">
 
