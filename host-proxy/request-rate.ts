@@ -8,23 +8,14 @@ import { openPace } from "./pace.ts"
 export type RequestRate = () => Promise<Refusal | null>
 
 export function openRequestRate(
-  { burst, perSecond, maxWaiting }: CallLimits["requests"],
+  limits: CallLimits["requests"],
   now: () => number,
   ended: AbortSignal,
 ): RequestRate {
-  const pace = openPace({ burst, perSecond }, now, ended)
-  let waiting = 0
+  const pace = openPace(limits, now, ended)
   return async () => {
-    if (waiting >= maxWaiting) {
-      const reason = `${waiting} calls of this machine wait already; it may begin ${perSecond} in a second`
-      return { status: 429, rule: "egress/rate", reason, hint: "ask for less at once, and try again" }
-    }
-    waiting += 1
-    try {
-      await pace(1)
-      return null
-    } finally {
-      waiting -= 1
-    }
+    if (await pace(1)) return null
+    const reason = `${limits.maxWaiting} calls of this machine wait already; it may begin ${limits.perSecond} in a second`
+    return { status: 429, rule: "egress/rate", reason, hint: "ask for less at once, and try again" }
   }
 }

@@ -1,6 +1,7 @@
 /** Names what a request to a host with a `git = "read"` rule would write; reading wins there over every other rule. */
 
 import type { EgressGrant } from "../../contract/egress-grant.ts"
+import { decodeEscapes, pushesByPath, pushesByQuery } from "../../contract/git-push.ts"
 import type { EgressRequest } from "../../contract/verdict.ts"
 
 /** What a git rule does not allow: under which name it is refused, and what it would have done, in words. */
@@ -22,9 +23,8 @@ export function classifyGitWrite(
   const [readOnlyBy] = here
   if (!readOnlyBy) return null
   // a server may decode what the rules do not: here the widest reading counts
-  const path = plainly(request.path)
-  const query = plainly(request.query ?? "")
-  if (/\/git-receive-pack(?:[/;]|$)/.test(path) || query.includes("receive-pack")) {
+  const path = decodeEscapes(request.path)
+  if (pushesByPath(path) || pushesByQuery(request.query)) {
     return { write: { rule: "egress/git-push", does: "pushes to a repository" }, readOnlyBy }
   }
   if (["GET", "HEAD"].includes(request.method) && !request.websocket) return null
@@ -37,12 +37,4 @@ export function classifyGitWrite(
     return { write: { rule: "egress/git-api-write", does: "changes something by the API" }, readOnlyBy }
   }
   return { write: { rule: "egress/git-write", does: "sends something" }, readOnlyBy }
-}
-
-/** Escapes of bytes become characters; what is looked for is ASCII, so that no more is needed. */
-function plainly(text: string): string {
-  const decoded = text.replace(/%([0-9a-f]{2})/gi, (_escape, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  )
-  return decoded.toLowerCase()
 }

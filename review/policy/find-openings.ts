@@ -1,6 +1,7 @@
 /** What one policy lets out that another does not: decided over all requests and all days to come. Pure. */
 
 import type { EgressGrant, EgressPolicy } from "../../contract/egress-grant.ts"
+import { PUSH_PATH_WORDS } from "../../contract/git-push.ts"
 import type { EgressRequest } from "../../contract/verdict.ts"
 import type { Opening, OpeningCause } from "../policy-diff.ts"
 import { compareLimits } from "./compare-limits.ts"
@@ -8,7 +9,7 @@ import { type DividedPaths, dividePaths, type PathPart } from "./divide-paths.ts
 import { type FittingGrants, fitGrants } from "./fit-grants.ts"
 import { joinOpenings, type OpenRequests } from "./join-openings.ts"
 import { listTargets } from "./list-targets.ts"
-import { GIT_WRITE_PATHS, listRequestClasses, type RequestClass, rulesOf } from "./request-classes.ts"
+import { listRequestClasses, type RequestClass, rulesOf } from "./request-classes.ts"
 import { findSharedBudgets } from "./share-budgets.ts"
 
 /** What `after` allows more than `before`, from `today` (UTC, YYYY-MM-DD) on. Empty: nothing, whatever is asked. */
@@ -63,7 +64,7 @@ function compareClass(
   if (isSame(pair)) return keepBudgets(asked, pair, days)
   const grants = [...pair.before.grants, ...pair.after.grants]
   const patterns = [...new Set(grants.flatMap(({ paths }) => paths))].sort()
-  const words = pair.before.readOnly || pair.after.readOnly ? GIT_WRITE_PATHS : []
+  const words = pair.before.readOnly || pair.after.readOnly ? PUSH_PATH_WORDS : []
   const key = JSON.stringify([patterns, words])
   const paths = divided.get(key) ?? dividePaths(patterns, words)
   divided.set(key, paths)

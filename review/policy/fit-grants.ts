@@ -1,8 +1,9 @@
 /** Which grants of a policy can answer the requests of a class, in the order in which they are asked. Pure. */
 
 import type { EgressDenial, EgressGrant, EgressPolicy } from "../../contract/egress-grant.ts"
+import { pushesByQuery } from "../../contract/git-push.ts"
 import { matchesGrantedHost, matchesHost } from "../../contract/path-pattern.ts"
-import { GIT_WRITE_WORD, type RequestClass, rulesOf } from "./request-classes.ts"
+import { type RequestClass, rulesOf } from "./request-classes.ts"
 
 export interface FittingGrants {
   /** The first of them whose path, length and day fit too answers, unless the host is closed. */
@@ -24,14 +25,7 @@ export function fitGrants(policy: EgressPolicy, asked: RequestClass): FittingGra
 }
 
 function mayWrite({ method, websocket, query }: RequestClass): boolean {
-  return !["GET", "HEAD"].includes(method) || websocket || asksToPush(query ?? "")
-}
-
-function asksToPush(query: string): boolean {
-  const decoded = query.replace(/%([0-9a-f]{2})/gi, (_escape, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  )
-  return decoded.toLowerCase().includes(GIT_WRITE_WORD)
+  return !["GET", "HEAD"].includes(method) || websocket || pushesByQuery(query)
 }
 
 function fits(grant: EgressGrant, asked: RequestClass): boolean {

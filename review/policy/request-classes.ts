@@ -1,6 +1,7 @@
 /** The requests between which two policies can tell, but for path, length and day: each once. Pure. */
 
 import type { EgressGrant, EgressPolicy } from "../../contract/egress-grant.ts"
+import { PUSH_QUERY_WORD } from "../../contract/git-push.ts"
 import { matchesHost } from "../../contract/path-pattern.ts"
 
 /** All requests of one place, method, query and kind; no grant or denial tells them apart but by path and length. */
@@ -17,11 +18,6 @@ export interface RequestClass {
   /** `any`: a query that no rule names, of any length. */
   readonly queryKind: EgressGrant["query"]
 }
-
-/** What a request that pushes has in its query, on a host with a `git = "read"` rule. */
-export const GIT_WRITE_WORD = "receive-pack"
-/** What it has in its path, `$` being the path's end: a segment of that name, and not one that only begins so. */
-export const GIT_WRITE_PATHS = ["/git-receive-pack$", "/git-receive-pack/", "/git-receive-pack;"] as const
 
 type Rules = Pick<Extract<EgressPolicy, { kind: "rules" }>, "grants" | "denials">
 
@@ -76,7 +72,7 @@ function listQueries(grants: readonly EgressGrant[]): Pick<RequestClass, "query"
   return [
     { query: null, queryKind: "none" },
     fresh("q"),
-    ...(grants.some(({ git }) => git !== null) ? [fresh(`service=git-${GIT_WRITE_WORD}`)] : []),
+    ...(grants.some(({ git }) => git !== null) ? [fresh(`service=git-${PUSH_QUERY_WORD}`)] : []),
     ...only.map((query) => ({ query, queryKind: { only: query } })),
   ]
 }
