@@ -12,7 +12,10 @@ const relativePath = z
 const mode = z.string().regex(/^0[0-7]{3}$/, 'expected an octal mode of four digits such as "0644"')
 const why = z.string().min(8, "expected a reason of at least 8 characters")
 /** Who asks for a setting: a checker or list with its own name for it, or `measured`. */
-const source = z.string().min(3, 'expected who asks for it, such as "kspp" or "lynis KRNL-6000"').default("own")
+const source = z
+  .string()
+  .min(3, 'expected who asks for it, such as "kspp" or "lynis KRNL-6000"')
+  .default("own")
 const debianPackages = z.array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, "expected a Debian package name"))
 const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/, "expected a user name")
 const id = z.int().min(0).max(65535)
