@@ -135,6 +135,20 @@ const kernelPart = z.strictObject({
     .default([]),
 })
 
+/** What the agent's sessions may use, each of them and all together, and what else is opened for them. */
+const sessionPart = z.strictObject({
+  /** Of the machine's memory; what goes over it ends the largest process of the session, and nothing else. */
+  memory: z.strictObject({ percent: z.int().min(10).max(95), why }).optional(),
+  /** Processes and threads. */
+  tasks: z.strictObject({ max: z.int().min(64).max(1_000_000), why }).optional(),
+  /** Of the processor, when it is asked for by others too; stereo's own programs have 100. */
+  cpu: z.strictObject({ weight: z.int().min(1).max(10_000), why }).optional(),
+  /** The same of the disk. */
+  io: z.strictObject({ weight: z.int().min(1).max(10_000), why }).optional(),
+  /** How many user namespaces there may be; absent: none. */
+  user_namespaces: z.strictObject({ max: z.int().min(1).max(100_000), why }).optional(),
+})
+
 /** A kernel setting below /proc/sys, which the initramfs makes; a later one replaces an earlier one of its key. */
 const sysctlPart = z.strictObject({
   key: z
@@ -167,6 +181,7 @@ export const imageDefinition = z.strictObject({
   root: rootPart.default({}),
   kernel: kernelPart.default({ modules: [], options: [] }),
   sysctl: z.array(sysctlPart).default([]),
+  session: sessionPart.default({}),
   // what a card may say of a machine, an image may say by default
   resources: card.shape.resources,
   egress: card.shape.egress,

@@ -48,6 +48,16 @@ export interface PlannedSysctl {
   readonly source: string
 }
 
+/** What the agent's sessions may use, each of them and all together. */
+export interface PlannedSession {
+  readonly memory: { readonly percent: number; readonly why: string }
+  readonly tasks: { readonly max: number; readonly why: string }
+  readonly cpu: { readonly weight: number; readonly why: string }
+  readonly io: { readonly weight: number; readonly why: string }
+  /** Null: none may be made. */
+  readonly userNamespaces: { readonly max: number; readonly why: string } | null
+}
+
 export interface Plan {
   readonly schema: 1
   readonly name: string
@@ -73,6 +83,7 @@ export interface Plan {
   }
   /** Kernel settings that the initramfs makes; each key once. */
   readonly sysctls: readonly PlannedSysctl[]
+  readonly session: PlannedSession
   readonly resources: { readonly cpus: number; readonly memoryMib: number; readonly diskMib: number }
   readonly egressSets: readonly string[]
   /** What one run of a machine may send unless its card says otherwise, in MiB. */

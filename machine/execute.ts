@@ -19,7 +19,7 @@ export interface ExecuteRequest {
 /** The command's exit code, or 128 and the number of the signal that ended it. */
 export async function executeCommand(request: ExecuteRequest): Promise<number> {
   const { host, record, user, command, streams, signal } = request
-  const stream = await host.openSsh(record.name, signal)
+  const stream = await host.openSsh(record.name, user, signal)
   const client = await openShell({ record, user, stream, signal })
   try {
     // ssh hands a command on as one string, which the user's shell takes apart

@@ -59,6 +59,23 @@ wait $rest || fail "a module for the network or a device does not load"
 echo 1 >/proc/sys/kernel/modules_disabled || fail "modules cannot be forbidden"
 sysctl -q -p /root/etc/sysctl.d/50-stereo.conf || fail "a sysctl of /etc/sysctl.d/50-stereo.conf is refused"
 
+# There is no udev: the agent's two ports by their names, for systemd to open. The host tells the names a moment after
+# the driver has found the device; a machine without that device has none.
+mkdir /dev/virtio-ports
+link_ports() {
+	for port in /sys/class/virtio-ports/*; do
+		[ -e "$port/name" ] && read -r name <"$port/name" && ln -sf "/dev/${port##*/}" "/dev/virtio-ports/$name"
+	done
+}
+tries=0
+link_ports
+while [ ! -e /dev/virtio-ports/stereo.uplink ] && [ $tries -lt 100 ]; do
+	ls -d /sys/bus/virtio/drivers/virtio_console/virtio* >/dev/null 2>&1 || break
+	tries=$((tries + 1))
+	usleep 50000
+	link_ports
+done
+
 # Node's pages are read while systemd starts on another CPU; both guest programs then begin a second sooner.
 if [ -d /sys/devices/system/cpu/cpu1 ] && [ -x /root/usr/bin/node ]; then
 	/bin/busybox chroot /root /usr/bin/node -e 0 &

@@ -42,6 +42,7 @@ function extend(base: ImageDefinition, child: ImageDefinition): ImageDefinition 
       options: lastOfEach([...base.kernel.options, ...child.kernel.options], ({ text }) => optionKey(text)),
     },
     sysctl: lastOfEach([...base.sysctl, ...child.sysctl], ({ key }) => key),
+    session: { ...base.session, ...child.session },
     resources: { ...base.resources, ...child.resources },
     egress: {
       sets: [...new Set([...base.egress.sets, ...child.egress.sets])],

@@ -3,7 +3,9 @@
 import { Fault } from "../../contract/fault.ts"
 import type { ImageDefinition } from "../image-definition.ts"
 import type { Plan, PlannedEntry, PlannedNpm } from "../plan.ts"
+import { planSession } from "./plan-session.ts"
 import type { Sources } from "./read-sources.ts"
+import { planSysctls } from "./render-sysctls.ts"
 
 const UNIT_DIR = "/usr/lib/systemd/system"
 const LOCAL_UNIT_DIR = "/etc/systemd/system"
@@ -56,7 +58,8 @@ export function planImage(flat: ImageDefinition, identity: Identity, sources: So
       })),
       options: definition.kernel.options,
     },
-    sysctls: definition.sysctl,
+    sysctls: planSysctls(definition),
+    session: planSession(definition),
     resources: { cpus, memoryMib: memory_mib, diskMib: disk_mib },
     egressSets: definition.egress.sets,
     // absent where no image says it, so that the plans of those stay what they were

@@ -8,6 +8,7 @@ import type { ImageDefinition } from "../image-definition.ts"
 import type { Plan } from "../plan.ts"
 import { renderAccounts } from "./accounts.ts"
 import { bundleProgram } from "./bundle-program.ts"
+import { renderSessionUnits } from "./plan-session.ts"
 import { renderSysctls } from "./render-sysctls.ts"
 import { renderTemplate } from "./render-template.ts"
 
@@ -47,10 +48,10 @@ export async function readSources(
   const templates = await Promise.all(definition.template.map((each) => readTemplate(projectDir, each)))
   const programs = await Promise.all(definition.program.map((each) => readProgram(projectDir, each)))
   const contents = new Map<string, Buffer>()
-  const sysctls = renderSysctls(definition).map(({ path, text }) => {
-    return { path, mode: 0o644, from: "sysctl", bytes: Buffer.from(text) }
+  const settings = [...renderSysctls(definition), ...renderSessionUnits(definition)].map(({ path, text }) => {
+    return { path, mode: 0o644, from: "image.toml", bytes: Buffer.from(text) }
   })
-  const files = [...accounts, ...sysctls, ...overlays.flat(), ...templates, ...programs].map(
+  const files = [...accounts, ...settings, ...overlays.flat(), ...templates, ...programs].map(
     ({ bytes, ...file }) => {
       const sha256 = sha256Of(bytes)
       contents.set(sha256, bytes)
