@@ -14,6 +14,8 @@ export interface Home {
   readonly cache: string
   /** Finished images: `by-digest/DIGEST/` and `by-name/NAME` (a symbolic link to one of them). */
   readonly images: string
+  /** What publishing remembers of clouds, to go on after an interruption and to send only what changed. */
+  readonly publish: string
   /** One folder per machine. */
   readonly machines: string
   /** The accelerator probe's answer, one per host boot. */
@@ -57,6 +59,7 @@ export function homeLayout(root: string): Home {
     tools: join(root, "tools"),
     cache: join(root, "cache"),
     images: join(root, "images"),
+    publish: join(root, "publish"),
     machines: join(root, "machines"),
     probe: join(root, "probe"),
     hostConfig: join(root, "host.toml"),
