@@ -18,6 +18,8 @@ export interface Home {
   readonly publish: string
   /** One folder per machine. */
   readonly machines: string
+  /** Uncompressed kernels of images that were started, each under the sha256 of its compressed one. */
+  readonly kernels: string
   /** The accelerator probe's answer, one per host boot. */
   readonly probe: string
   /** The host service's configuration: providers, real credentials. Mode 0600. */
@@ -61,6 +63,7 @@ export function homeLayout(root: string): Home {
     images: join(root, "images"),
     publish: join(root, "publish"),
     machines: join(root, "machines"),
+    kernels: join(root, "kernels"),
     probe: join(root, "probe"),
     hostConfig: join(root, "host.toml"),
     hostSocket: join(root, "host", "host.sock"),

@@ -20,8 +20,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   review: ["contract", "review"],
   // what attacks the others must not lean on them: the CLI lends it the machine
   attack: ["contract", "attack"],
-  // what leaves the host is a finished artifact: the CLI hands over its folder and its manifest
-  publish: ["contract", "publish"],
+  // what carries images to others gets a folder and its manifest: it knows neither how they are made nor how run
+  publish: ["contract", "trust", "publish"],
   // only the CLI sees several
   cli: ["contract", "cli", "builder", "machine", "host-proxy", "review", "attack", "publish"],
 }
