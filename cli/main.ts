@@ -5,6 +5,7 @@ import { join, resolve } from "node:path"
 import { Command, CommanderError } from "commander"
 import { Fault } from "../contract/fault.ts"
 import { homeLayout } from "../contract/home.ts"
+import { addAttestCommand } from "./attest-command.ts"
 import { addAuditCommand } from "./audit-command.ts"
 import { addBuildCommand } from "./build-command.ts"
 import { addCompletionCommand } from "./completion-command.ts"
@@ -18,6 +19,7 @@ import { addHostCommand } from "./host-command.ts"
 import { addImagesCommand } from "./images-command.ts"
 import { addLogsCommand } from "./logs-command.ts"
 import { addLsCommand } from "./ls-command.ts"
+import { addPackerCommand } from "./packer-command.ts"
 import { addPlanCommand } from "./plan-command.ts"
 import { terminalProgress } from "./progress.ts"
 import { reportFailure } from "./report-failure.ts"
@@ -61,6 +63,7 @@ addPlanCommand(program, context)
 addBuildCommand(program, context)
 addImagesCommand(program, context)
 addUpCommand(program, context)
+addAttestCommand(program, context)
 addLsCommand(program, context)
 addExecCommand(program, context)
 addLogsCommand(program, context)
@@ -68,6 +71,7 @@ addDownCommand(program, context)
 addRmCommand(program, context)
 addRunCommand(program, context)
 addDoctorCommand(program, context)
+addPackerCommand(program, context)
 addCompletionCommand(program, context)
 addHostCommand(program, context)
 addSessionsCommand(program, context)
