@@ -4,25 +4,35 @@ import type { Command } from "commander"
 import type { BuildReport } from "../builder/build.ts"
 import { jsonText } from "../contract/json-text.ts"
 import type { CliContext } from "./context.ts"
+import { addSigningOptions, readSigningChoice, SIGNING_HELP, type SigningOptions } from "./signing-choice.ts"
 
 export function addBuildCommand(program: Command, context: CliContext): void {
-  program
+  const command = program
     .command("build")
     .description("build an image: what did not change since the last build comes from the cache")
     .argument("<image>", "a folder of images/ with an image.toml")
     .option("--fresh", "ask Debian for its newest packages instead of using those of an earlier build")
+  addSigningOptions(command)
     .option("--json", "print the report as JSON")
-    .addHelpText("after", "\nExample:\n  $ stereo build coder")
-    .action(async (image: string, options: { json?: boolean; fresh?: boolean }) => {
+    .addHelpText("after", `${SIGNING_HELP}\n\nExample:\n  $ stereo build coder`)
+    .action(async (image: string, options: SigningOptions & { json?: boolean; fresh?: boolean }) => {
       const { home, progress, signal, now, projectDir } = context
       const fresh = options.fresh === true
+      const signing = readSigningChoice(options, context.environment)
       const { buildImage } = await import("../builder/build.ts")
-      const report = await buildImage(projectDir, image, { home, progress, signal, now, fresh })
-      context.print(options.json ? jsonText(toJson(report)) : describe(report))
+      const report = await buildImage(projectDir, image, { home, progress, signal, now, fresh, signing })
+      const trusted = await isTrusted(context, report)
+      context.print(options.json ? jsonText(toJson(report, trusted)) : describe(report, trusted))
     })
 }
 
-function toJson({ image, stages, sealed }: BuildReport) {
+/** Whether a machine can be started from it here. */
+async function isTrusted({ home }: CliContext, { signedBy }: BuildReport): Promise<boolean> {
+  const { readTrustedKeys } = await import("../trust/keys/trusted-keys.ts")
+  return (await readTrustedKeys(home)).some(({ id }) => id === signedBy.id)
+}
+
+function toJson({ image, stages, sealed, signedBy }: BuildReport, trusted: boolean) {
   return {
     name: image.name,
     digest: image.digest,
@@ -31,12 +41,13 @@ function toJson({ image, stages, sealed }: BuildReport) {
     rootHash: image.manifest.verity.root_hash,
     sizeBytes: image.sizeBytes,
     files: image.manifest.files,
+    signedBy: { id: signedBy.id, trusted },
     stages,
     sealed,
   }
 }
 
-function describe({ image, stages, sealed }: BuildReport): string {
+function describe({ image, stages, sealed, signedBy }: BuildReport, trusted: boolean): string {
   const rows = stages.map(({ stage, seconds, cached }) => {
     return `  ${stage.padEnd(16)}${seconds.toFixed(1).padStart(7)} s${cached ? "  cached" : ""}`
   })
@@ -46,6 +57,7 @@ function describe({ image, stages, sealed }: BuildReport): string {
   return [
     `${image.name} ${image.digest.slice(0, 12)}  ${mebibytes(image.sizeBytes)}: ${files.join(", ")}`,
     `pruned ${mebibytes(pruned)} of Debian; ${sealed.unprivileged.length} files lost a setuid or setgid bit`,
+    `signed by key ${signedBy.id.slice(0, 16)}${trusted ? "" : ", which is not trusted here: stereo keys trust FILE"}`,
     ...rows,
     `in ${image.dir}`,
     "",

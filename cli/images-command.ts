@@ -1,16 +1,20 @@
-/** `stereo images ls|show`: the finished images. */
+/** `stereo images ls|show|verify`: the finished images. */
 
 import type { Command } from "commander"
 import type { StoredImage } from "../builder/image-store.ts"
 import { jsonText } from "../contract/json-text.ts"
 import type { CliContext } from "./context.ts"
+import { addVerifyCommand } from "./images/verify-command.ts"
 import { printTable } from "./print-table.ts"
 
 export function addImagesCommand(program: Command, context: CliContext): void {
   const images = program
     .command("images")
-    .description("list and show finished images")
-    .addHelpText("after", "\nExamples:\n  $ stereo images\n  $ stereo images show base")
+    .description("list, show and verify finished images")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ stereo images\n  $ stereo images show base\n  $ stereo images verify base",
+    )
   images
     .command("ls", { isDefault: true })
     .description("list the finished images")
@@ -33,6 +37,7 @@ export function addImagesCommand(program: Command, context: CliContext): void {
       const document = { ...toRow(image), dir: image.dir, manifest: image.manifest }
       context.print(options.json ? jsonText(document) : renderImage(image))
     })
+  addVerifyCommand(images, context)
 }
 
 function toRow({ name, digest, sizeBytes, manifest }: StoredImage) {
