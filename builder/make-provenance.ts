@@ -33,7 +33,7 @@ export async function makeProvenance(request: ProvenanceRequest): Promise<void> 
   const statement = renderStatement({
     manifest: manifest.parse(parse(manifestText)),
     manifestText,
-    definitions: await hashDefinitions(projectDir, resolved.plan.lineage),
+    definitions: await hashDefinitions(projectDir, resolved.layerDirs),
     toolsSha256: basename(request.toolsDir),
     revision: await readRevision(projectDir, runner),
     version: { stereo: await readVersion(projectDir), node: process.version },
@@ -47,10 +47,10 @@ export async function makeProvenance(request: ProvenanceRequest): Promise<void> 
 
 async function hashDefinitions(
   projectDir: string,
-  lineage: readonly string[],
+  layerDirs: readonly string[],
 ): Promise<Record<string, string>> {
-  const pairs = lineage.map(async (name) => {
-    const path = `images/${name}/image.toml`
+  const pairs = layerDirs.map(async (dir) => {
+    const path = `${dir}/image.toml`
     const bytes = await readFile(join(projectDir, path))
     return [path, createHash("sha256").update(bytes).digest("hex")] as const
   })

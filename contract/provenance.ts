@@ -36,7 +36,7 @@ export const provenanceStatement = z.strictObject({
       /** What whoever built it asked for. */
       externalParameters: z.strictObject({
         image: z.string(),
-        profile: z.string().optional(),
+        profile: z.string(),
         /** sha256 of the files that define it, by their path in the project. */
         definitions: z.record(z.string(), z.string()),
       }),

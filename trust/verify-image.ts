@@ -1,6 +1,7 @@
 /** Decides whether an image's folder is what somebody who is trusted signed, and says of each part why not. */
 
 import { Fault } from "../contract/fault.ts"
+import { storedName as nameOf } from "../contract/image-name.ts"
 import { type Manifest, manifest as manifestShape } from "../contract/manifest.ts"
 import {
   PAYLOAD_TYPE,
@@ -142,13 +143,9 @@ async function readManifest(dir: string): Promise<ReadManifest> {
 
 /** Else another image that was signed as well could be put in this one's place. */
 function checkName(manifest: Manifest, storedName: string | null): Finding[] {
-  if (storedName === null || storedName === storedNameOf(manifest)) return []
-  const reason = `it is the image ${storedNameOf(manifest)}, and it was asked for as ${storedName}`
+  if (storedName === null || storedName === nameOf(manifest)) return []
+  const reason = `it is the image ${nameOf(manifest)}, and it was asked for as ${storedName}`
   return [{ kind: "wrong-name", file: MANIFEST_FILE, reason }]
-}
-
-function storedNameOf({ name }: Manifest): string {
-  return name
 }
 
 function refuse(digest: string | null, findings: readonly Finding[]): Verification {

@@ -40,7 +40,11 @@ export function renderStatement(facts: BuildFacts): ProvenanceStatement {
     predicate: {
       buildDefinition: {
         buildType: BUILD_TYPE,
-        externalParameters: { image: manifest.name, definitions: { ...facts.definitions } },
+        externalParameters: {
+          image: manifest.name,
+          profile: manifest.profile,
+          definitions: { ...facts.definitions },
+        },
         internalParameters: { plan: manifest.plan },
         resolvedDependencies: [
           ...manifest.packages.map(describePackage),

@@ -51,6 +51,9 @@ export function checkParameters({ predicate }: ProvenanceStatement, manifest: Ma
     ...(externalParameters.image === manifest.name
       ? []
       : [finding("the image's name", manifest.name, externalParameters.image)]),
+    ...(externalParameters.profile === manifest.profile
+      ? []
+      : [finding("the profile", manifest.profile, externalParameters.profile)]),
     ...(internalParameters.plan === manifest.plan
       ? []
       : [finding("the plan", manifest.plan, internalParameters.plan)]),
