@@ -1,6 +1,12 @@
 /** The private key that signs what is built here: a PEM file that nobody else may read. */
 
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto"
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomUUID,
+} from "node:crypto"
 import { link, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { Fault } from "../../contract/fault.ts"
@@ -54,8 +60,7 @@ export async function replaceSigningKey(home: Home): Promise<SigningKey> {
 
 async function writeNewKey(file: string): Promise<string> {
   const { privateKey } = generateKeyPairSync("ed25519")
-  const next = join(dirname(file), `.next-${process.pid}`)
-  await rm(next, { force: true })
+  const next = join(dirname(file), `.next-${randomUUID()}`)
   const handle = await open(next, "wx", 0o600)
   try {
     await handle.writeFile(privateKey.export({ type: "pkcs8", format: "pem" }))

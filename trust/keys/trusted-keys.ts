@@ -7,7 +7,8 @@ import type { Home } from "../../contract/home.ts"
 import { type PublicKey, parsePublicKey, renderPublicKey } from "../public-key.ts"
 import { readSigningKey } from "./signing-key.ts"
 
-export const KEY_NAME = /^[a-z0-9][a-z0-9._-]{0,40}$/
+/** What the home's own key is called is nobody else's name. */
+const KEY_NAME = /^(?!own$)[a-z0-9][a-z0-9._-]{0,40}$/
 const SUFFIX = ".pub"
 /** A PEM of an Ed25519 key has 113 bytes. */
 const MAX_KEY_BYTES = 16_384
@@ -26,7 +27,7 @@ export async function readTrustedKeys(home: Home): Promise<readonly PublicKey[]>
 export async function trustKey(home: Home, key: PublicKey): Promise<PublicKey> {
   if (!KEY_NAME.test(key.name)) {
     throw new Fault("keys/bad-name", `${JSON.stringify(key.name)} cannot be a key's name`, {
-      hint: "give one of lower-case letters, digits, dots and dashes: --name ci",
+      hint: "give one of lower-case letters, digits, dots and dashes, and not `own`: --name ci",
     })
   }
   const known = await readTrustedKeys(home)
