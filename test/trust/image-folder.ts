@@ -85,7 +85,9 @@ export async function signFolder(
     finishedOn: "2026-11-25T06:00:01Z",
   })
   const signer = await openSigner(home, signing, new AbortController().signal)
-  await signProvenance({ statement: change(statement), signer, dir })
+  const { keyless } = signing
+  const request = { statement: change(statement), signer, dir }
+  await signProvenance(keyless === undefined ? request : { ...request, keyless })
 }
 
 function writeFiles(dir: string, name: string): Manifest {
