@@ -49,7 +49,7 @@ export function addBuildCommand(program: Command, context: CliContext): void {
 
 /** Whether a machine can be started from it here. */
 async function isTrusted({ home }: CliContext, { signedBy }: BuildReport): Promise<boolean> {
-  const { readTrustedKeys } = await import("../trust/keys/trusted-keys.ts")
+  const { readTrustedKeys } = await import("../trust/trusted-keys.ts")
   return (await readTrustedKeys(home)).some(({ id }) => id === signedBy.id)
 }
 

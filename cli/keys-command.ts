@@ -4,7 +4,8 @@ import type { Command } from "commander"
 import { jsonText } from "../contract/json-text.ts"
 import type { PublicKey } from "../trust/public-key.ts"
 import type { CliContext } from "./context.ts"
-import { distrust, findKey, makeNew, type ShownKey, trustFile } from "./keys/change-keys.ts"
+import { distrust, makeNew, type ShownKey, trustFile } from "./keys/change-keys.ts"
+import { findKey } from "./keys/find-key.ts"
 import { printTable } from "./print-table.ts"
 
 const HELP = `
@@ -71,7 +72,7 @@ function addReading(keys: Command, context: CliContext): void {
     .option("--json", "print as JSON")
     .addHelpText("after", "\nExample:\n  $ stereo keys ls")
     .action(async (options: Options) => {
-      const { readTrustedKeys } = await import("../trust/keys/trusted-keys.ts")
+      const { readTrustedKeys } = await import("../trust/trusted-keys.ts")
       const trusted = await readTrustedKeys(context.home)
       context.print(options.json ? jsonText(trusted.map(toRow)) : renderList(trusted))
     })

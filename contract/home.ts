@@ -18,8 +18,12 @@ export interface Home {
   readonly signingKey: string
   /** Whose signatures count beside it: a public key each, `NAME.pub`. */
   readonly trustedKeys: string
+  /** What publishing remembers of clouds, to go on after an interruption and to send only what changed. */
+  readonly publish: string
   /** One folder per machine. */
   readonly machines: string
+  /** Uncompressed kernels of images that were started, each under the sha256 of its compressed one. */
+  readonly kernels: string
   /** The accelerator probe's answer, one per host boot. */
   readonly probe: string
   /** The host service's configuration: providers, real credentials. Mode 0600. */
@@ -63,7 +67,9 @@ export function homeLayout(root: string): Home {
     images: join(root, "images"),
     signingKey: join(root, "keys", "signing.pem"),
     trustedKeys: join(root, "keys", "trusted"),
+    publish: join(root, "publish"),
     machines: join(root, "machines"),
+    kernels: join(root, "kernels"),
     probe: join(root, "probe"),
     hostConfig: join(root, "host.toml"),
     hostSocket: join(root, "host", "host.sock"),

@@ -4,10 +4,10 @@ import { sign } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
-import { makeSigningKey, readSigningKey, type SigningKey } from "./keys/signing-key.ts"
 import { parsePublicKey } from "./public-key.ts"
 import { openCommandSigner } from "./signer/command-signer.ts"
 import type { Signer, SigningChoice } from "./signer.ts"
+import { makeSigningKey, readSigningKey, type SigningKey } from "./signing-key.ts"
 
 /** The home's own key is made when there is none. Faults: `keys/*`, `sign/two-ways`. */
 export async function openSigner(home: Home, choice: SigningChoice, signal: AbortSignal): Promise<Signer> {

@@ -64,7 +64,7 @@ async function verify(context: CliContext, reference: string, options: VerifyOpt
 
 async function readKeys(context: CliContext, { key }: VerifyOptions): Promise<readonly PublicKey[]> {
   if (key === undefined) {
-    const { readTrustedKeys } = await import("../../trust/keys/trusted-keys.ts")
+    const { readTrustedKeys } = await import("../../trust/trusted-keys.ts")
     return readTrustedKeys(context.home)
   }
   const { parsePublicKey } = await import("../../trust/public-key.ts")

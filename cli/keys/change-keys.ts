@@ -4,25 +4,14 @@ import { readFile } from "node:fs/promises"
 import { basename } from "node:path"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { Home } from "../../contract/home.ts"
-import { readSigningKey, replaceSigningKey } from "../../trust/keys/signing-key.ts"
-import { distrustKey, readTrustedKeys, trustKey } from "../../trust/keys/trusted-keys.ts"
 import { type PublicKey, parsePublicKey } from "../../trust/public-key.ts"
+import { readSigningKey, replaceSigningKey } from "../../trust/signing-key.ts"
+import { distrustKey, trustKey } from "../../trust/trusted-keys.ts"
+import { findKey } from "./find-key.ts"
 
 export interface ShownKey {
   readonly name: string
   readonly id: string
-}
-
-/** Fault: `keys/unknown`. */
-export async function findKey(home: Home, reference: string): Promise<PublicKey> {
-  const keys = await readTrustedKeys(home)
-  const named = keys.find(({ name }) => name === reference)
-  const matches = /^[0-9a-f]{8,64}$/.test(reference) ? keys.filter(({ id }) => id.startsWith(reference)) : []
-  const found = named ?? (matches.length === 1 ? matches[0] : undefined)
-  if (found) return found
-  throw new Fault("keys/unknown", `no trusted key is called ${JSON.stringify(reference)}, or begins so`, {
-    hint: keys.length === 0 ? "none is trusted yet" : `there are: ${keys.map(({ name }) => name).join(", ")}`,
-  })
 }
 
 export async function trustFile(home: Home, file: string, name: string | undefined): Promise<ShownKey> {

@@ -5,7 +5,7 @@ import { basename, join } from "node:path"
 import { Fault } from "../../contract/fault.ts"
 import type { Home } from "../../contract/home.ts"
 import type { Manifest } from "../../contract/manifest.ts"
-import { readTrustedKeys } from "../../trust/keys/trusted-keys.ts"
+import { readTrustedKeys } from "../../trust/trusted-keys.ts"
 import type { Finding } from "../../trust/verification.ts"
 import { verifyImage } from "../../trust/verify-image.ts"
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { projectDir, readSources, type Source } from "./sources.ts"
 
 const sources = readSources()
-const PROGRAMS = ["builder", "machine", "guest-agent", "host-proxy", "review", "attack", "trust"]
+const PROGRAMS = ["builder", "machine", "guest-agent", "host-proxy", "review", "attack", "publish", "trust"]
 const FOLDERS = ["contract", "cli", "images", "policies", "test", "docs", "bench", ...PROGRAMS]
 
 /** Which of our folders each folder may import, and why no more. */
@@ -22,8 +22,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   attack: ["contract", "attack"],
   // who signs and who checks must mean the same; what both rest on knows neither
   trust: ["contract", "trust"],
+  // what carries images to others gets a folder and its manifest: it knows neither how they are made nor how run
+  publish: ["contract", "trust", "publish"],
   // only the CLI sees several
-  cli: ["contract", "cli", "builder", "machine", "host-proxy", "review", "attack", "trust"],
+  cli: ["contract", "cli", "builder", "machine", "host-proxy", "review", "attack", "publish", "trust"],
 }
 
 describe("who may import whom", () => {

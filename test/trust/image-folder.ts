@@ -118,7 +118,11 @@ function writeFiles(dir: string, name: string): Manifest {
     files,
     measurements: { ruleset_sha256: files.ruleset.sha256, units_sha256: files.units.sha256 },
     verity: { root_hash: rootHash, salt, data_blocks: BLOCKS, block_size_bytes: 4096 },
-    kernel: { version: "6.12", command_line: `quiet stereo.root=${rootHash}:${salt}:${BLOCKS}` },
+    kernel: {
+      version: "6.12",
+      vmlinux_sha256: "0".repeat(64),
+      command_line: `quiet stereo.root=${rootHash}:${salt}:${BLOCKS}`,
+    },
     resources: { cpus: 1, memory_mib: 256, disk_mib: 16 },
     egress: { sets: [] },
     env: {},

@@ -14,14 +14,15 @@ import {
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { distrust, findKey, makeNew, trustFile } from "../../cli/keys/change-keys.ts"
+import { distrust, makeNew, trustFile } from "../../cli/keys/change-keys.ts"
+import { findKey } from "../../cli/keys/find-key.ts"
 import { readSigningChoice } from "../../cli/signing-choice.ts"
 import { type Home, homeLayout } from "../../contract/home.ts"
-import { makeSigningKey } from "../../trust/keys/signing-key.ts"
-import { readTrustedKeys } from "../../trust/keys/trusted-keys.ts"
 import { openSigner } from "../../trust/open-signer.ts"
 import { renderPublicKey } from "../../trust/public-key.ts"
 import type { SigningChoice } from "../../trust/signer.ts"
+import { makeSigningKey } from "../../trust/signing-key.ts"
+import { readTrustedKeys } from "../../trust/trusted-keys.ts"
 
 let home: Home
 

@@ -1,7 +1,7 @@
 /** Checks an image of a test's own store as `images verify base` would, and says in one line each what was found. */
 
 import { basename } from "node:path"
-import { readTrustedKeys } from "../../trust/keys/trusted-keys.ts"
+import { readTrustedKeys } from "../../trust/trusted-keys.ts"
 import type { Verification } from "../../trust/verification.ts"
 import { verifyImage } from "../../trust/verify-image.ts"
 import type { TestStore } from "./image-folder.ts"

@@ -2,9 +2,9 @@
 
 import { lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { Fault } from "../../contract/fault.ts"
-import type { Home } from "../../contract/home.ts"
-import { type PublicKey, parsePublicKey, renderPublicKey } from "../public-key.ts"
+import { Fault } from "../contract/fault.ts"
+import type { Home } from "../contract/home.ts"
+import { type PublicKey, parsePublicKey, renderPublicKey } from "./public-key.ts"
 import { readSigningKey } from "./signing-key.ts"
 
 /** What the home's own key is called is nobody else's name. */

@@ -9,9 +9,9 @@ import {
 } from "node:crypto"
 import { link, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { Fault } from "../../contract/fault.ts"
-import type { Home } from "../../contract/home.ts"
-import { type PublicKey, toPublicKey } from "../public-key.ts"
+import { Fault } from "../contract/fault.ts"
+import type { Home } from "../contract/home.ts"
+import { type PublicKey, toPublicKey } from "./public-key.ts"
 
 export interface SigningKey {
   readonly privateKey: KeyObject
