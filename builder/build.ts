@@ -1,5 +1,6 @@
 /** An image's path: plan → rootfs → seal → measure → artifact → store. */
 
+import { type ProfiledName, storedName } from "../contract/image-name.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
@@ -18,17 +19,18 @@ export interface BuildReport {
 
 export async function buildImage(
   projectDir: string,
-  name: string,
+  { name, profile }: ProfiledName,
   context: BuildContext,
 ): Promise<BuildReport> {
   const { home, progress, signal } = context
+  const stored = storedName({ name, profile })
   // before it waits for another build: a definition that is wrong is said at once
-  await resolvePlan(projectDir, name)
+  await resolvePlan(projectDir, name, profile)
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
-  const stages = await openStages(context, `build-${name}`)
-  const resolved = await stages.plain("plan", `plan: ${name}`, () => resolvePlan(projectDir, name))
+  const stages = await openStages(context, `build-${stored}`)
+  const resolved = await stages.plain("plan", `plan: ${stored}`, () => resolvePlan(projectDir, name, profile))
   const toolsDir = await setupTools(projectDir, home, stages)
   const rootfs = await makeRootfs(resolved.plan, toolsDir, stages)
   const sealed = await sealImage(resolved, rootfs, stages)
@@ -36,7 +38,7 @@ export async function buildImage(
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
   const image = await stages.plain("store", "artifact: manifest, into the store", () =>
-    storeImage(home, name, (dir) =>
+    storeImage(home, stored, (dir) =>
       writeArtifact({
         ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],

@@ -11,6 +11,11 @@ const relativePath = z
   .regex(/^(?!\/)(?!.*(?:^|\/)\.\.(?:\/|$))[^\0]+$/, "expected a relative path without .. parts")
 const mode = z.string().regex(/^0[0-7]{3}$/, 'expected an octal mode of four digits such as "0644"')
 const why = z.string().min(8, "expected a reason of at least 8 characters")
+/** Who asks for a setting: a checker or list with its own name for it, or `measured`. */
+const source = z
+  .string()
+  .min(3, 'expected who asks for it, such as "kspp" or "lynis KRNL-6000"')
+  .default("own")
 const debianPackages = z.array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, "expected a Debian package name"))
 const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/, "expected a user name")
 const id = z.int().min(0).max(65535)
@@ -90,6 +95,9 @@ const prunePart = z.strictObject({
   why,
 })
 
+/** Patterns as above, which no prune of any image takes. */
+const keepPart = z.strictObject({ paths: z.array(z.string().startsWith("/")).min(1), why })
+
 /** Libraries that programs open by name at run time; what nothing links or names is taken out. */
 const libraryPart = z.strictObject({
   names: z.array(z.string().regex(/^lib[\w.+-]+$/, "expected a library such as libseccomp.so.2")).min(1),
@@ -115,11 +123,26 @@ const kernelPart = z.strictObject({
   modules: z
     .array(z.strictObject({ names: z.array(z.string()).min(1), for_root: z.boolean().default(false), why }))
     .default([]),
+  /** A later one replaces an earlier one of the same word before `=`; only `console=` may stand twice. */
   options: z
     .array(
-      z.strictObject({ text: z.string().regex(/^[^"\0]+$/, "expected text without quotation marks"), why }),
+      z.strictObject({
+        text: z.string().regex(/^[^\s"\0]+$/, "expected one word without quotation marks"),
+        why,
+        source,
+      }),
     )
     .default([]),
+})
+
+/** A kernel setting below /proc/sys, which the initramfs makes; a later one replaces an earlier one of its key. */
+const sysctlPart = z.strictObject({
+  key: z
+    .string()
+    .regex(/^[a-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+$/, "expected a sysctl such as kernel.dmesg_restrict"),
+  value: z.string().regex(/^[^\n\0]+$/, "expected text on one line"),
+  why,
+  source,
 })
 
 export const imageDefinition = z.strictObject({
@@ -137,11 +160,13 @@ export const imageDefinition = z.strictObject({
   user: z.array(userPart).default([]),
   group: z.array(groupPart).default([]),
   prune: z.array(prunePart).default([]),
+  keep: z.array(keepPart).default([]),
   library: z.array(libraryPart).default([]),
   mask: z.array(maskPart).default([]),
   enable: z.array(enablePart).default([]),
   root: rootPart.default({}),
   kernel: kernelPart.default({ modules: [], options: [] }),
+  sysctl: z.array(sysctlPart).default([]),
   // what a card may say of a machine, an image may say by default
   resources: card.shape.resources,
   egress: card.shape.egress,

@@ -27,6 +27,7 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
       debian: rootfs.root.tarSha256,
       npm: plan.npm,
       prune: plan.prune,
+      keep: plan.keep,
       libraries: plan.libraries,
       entries: plan.entries,
       recipe: plan.recipes.seal,

@@ -39,11 +39,22 @@ export interface Reasoned<Item> {
   readonly why: string
 }
 
+export interface PlannedSysctl {
+  /** Such as `kernel.dmesg_restrict`. */
+  readonly key: string
+  readonly value: string
+  readonly why: string
+  /** Who asks for it. */
+  readonly source: string
+}
+
 export interface Plan {
   readonly schema: 1
   readonly name: string
+  /** What of images/profiles lies over it. */
+  readonly profile: string
   readonly description: string
-  /** The images it extends, from the first to itself. */
+  /** What lies over each other: strict, the images from the one that extends nothing to itself, the profile. */
   readonly lineage: readonly string[]
   readonly arch: "x86_64"
   readonly debian: { readonly suite: string; readonly packages: readonly string[] }
@@ -51,13 +62,17 @@ export interface Plan {
   readonly npm: readonly PlannedNpm[]
   readonly entries: readonly PlannedEntry[]
   readonly prune: readonly (Reasoned<string> & { readonly keep: readonly string[] })[]
+  /** Patterns that no prune takes. */
+  readonly keep: readonly Reasoned<string>[]
   /** Libraries kept although no file links them. */
   readonly libraries: readonly Reasoned<string>[]
   readonly root: { readonly compression: { readonly method: "lz4hc" | "zstd"; readonly why: string } }
   readonly kernel: {
     readonly modules: readonly (Reasoned<string> & { readonly forRoot: boolean })[]
-    readonly options: readonly { readonly text: string; readonly why: string }[]
+    readonly options: readonly { readonly text: string; readonly why: string; readonly source: string }[]
   }
+  /** Kernel settings that the initramfs makes; each key once. */
+  readonly sysctls: readonly PlannedSysctl[]
   readonly resources: { readonly cpus: number; readonly memoryMib: number; readonly diskMib: number }
   readonly egressSets: readonly string[]
   /** What one run of a machine may send unless its card says otherwise, in MiB. */

@@ -1,6 +1,7 @@
-/** From an image's name to its plan: read, flatten, resolve. */
+/** From an image's name and profile to its plan: read, flatten, resolve. */
 
-import { readDefinitions } from "./definition/read-definitions.ts"
+import { STRICT_PROFILE } from "../contract/image-name.ts"
+import { readLayers } from "./definition/read-layers.ts"
 import { flattenDefinitions } from "./plan/flatten.ts"
 import { planImage } from "./plan/plan-image.ts"
 import { readSources } from "./plan/read-sources.ts"
@@ -15,11 +16,18 @@ export interface ResolvedPlan {
   readonly contents: ReadonlyMap<string, Buffer>
 }
 
-export async function resolvePlan(projectDir: string, name: string): Promise<ResolvedPlan> {
-  const line = await readDefinitions(projectDir, name)
-  const lineage = line.map((definition) => definition.name)
-  const flat = flattenDefinitions(line)
-  const sources = await readSources(projectDir, flat, lineage)
-  const plan = planImage(flat, lineage, sources)
+export async function resolvePlan(
+  projectDir: string,
+  name: string,
+  profile: string = STRICT_PROFILE,
+): Promise<ResolvedPlan> {
+  const layers = await readLayers(projectDir, name, profile)
+  const flat = flattenDefinitions(layers.map(({ definition }) => definition))
+  const sources = await readSources(
+    projectDir,
+    flat,
+    layers.map(({ dir }) => dir),
+  )
+  const plan = planImage(flat, { name, profile, layers: layers.map(({ definition }) => definition) }, sources)
   return { plan, sha256: stageKey(plan), contents: sources.contents }
 }

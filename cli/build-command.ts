@@ -2,22 +2,42 @@
 
 import type { Command } from "commander"
 import type { BuildReport } from "../builder/build.ts"
+import { STRICT_PROFILE } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
 import type { CliContext } from "./context.ts"
+
+interface BuildOptions {
+  readonly profile: string
+  readonly json?: boolean
+  readonly fresh?: boolean
+}
 
 export function addBuildCommand(program: Command, context: CliContext): void {
   program
     .command("build")
     .description("build an image: what did not change since the last build comes from the cache")
     .argument("<image>", "a folder of images/ with an image.toml")
+    .option("--profile <profile>", "a folder of images/profiles", STRICT_PROFILE)
     .option("--fresh", "ask Debian for its newest packages instead of using those of an earlier build")
     .option("--json", "print the report as JSON")
-    .addHelpText("after", "\nExample:\n  $ stereo build coder")
-    .action(async (image: string, options: { json?: boolean; fresh?: boolean }) => {
+    .addHelpText(
+      "after",
+      [
+        "\nAn image of another profile than strict is kept beside it, as IMAGE-PROFILE.",
+        "\nExamples:",
+        "  $ stereo build coder",
+        "  $ stereo build coder --profile debug && stereo up --image coder-debug",
+      ].join("\n"),
+    )
+    .action(async (image: string, options: BuildOptions) => {
       const { home, progress, signal, now, projectDir } = context
       const fresh = options.fresh === true
       const { buildImage } = await import("../builder/build.ts")
-      const report = await buildImage(projectDir, image, { home, progress, signal, now, fresh })
+      const report = await buildImage(
+        projectDir,
+        { name: image, profile: options.profile },
+        { home, progress, signal, now, fresh },
+      )
       context.print(options.json ? jsonText(toJson(report)) : describe(report))
     })
 }
@@ -25,6 +45,7 @@ export function addBuildCommand(program: Command, context: CliContext): void {
 function toJson({ image, stages, sealed }: BuildReport) {
   return {
     name: image.name,
+    profile: image.manifest.profile,
     digest: image.digest,
     dir: image.dir,
     plan: image.manifest.plan,

@@ -38,6 +38,7 @@ export function addImagesCommand(program: Command, context: CliContext): void {
 function toRow({ name, digest, sizeBytes, manifest }: StoredImage) {
   return {
     name,
+    profile: manifest.profile,
     digest,
     sizeBytes,
     plan: manifest.plan,
@@ -50,9 +51,10 @@ function toRow({ name, digest, sizeBytes, manifest }: StoredImage) {
 function renderList(images: readonly StoredImage[]): string {
   if (images.length === 0) return "no image is built yet; `stereo build base` builds one\n"
   return printTable(
-    ["NAME", "DIGEST", "SIZE", "KERNEL", "PACKAGES"],
+    ["NAME", "PROFILE", "DIGEST", "SIZE", "KERNEL", "PACKAGES"],
     images.map(({ name, digest, sizeBytes, manifest }) => [
       name,
+      manifest.profile,
       digest.slice(0, 12),
       mebibytes(sizeBytes),
       manifest.kernel.version,
@@ -65,6 +67,7 @@ function renderImage({ name, digest, dir, sizeBytes, manifest }: StoredImage): s
   const { files, verity, kernel, resources, egress, env, packages } = manifest
   const rows = [
     ["digest", digest],
+    ["profile", manifest.profile],
     ["plan", manifest.plan],
     ["root hash", verity.root_hash],
     ["size", mebibytes(sizeBytes)],

@@ -3,6 +3,7 @@
 import type { Command } from "commander"
 import type { Plan, PlannedEntry } from "../builder/plan.ts"
 import type { ResolvedPlan } from "../builder/resolve-plan.ts"
+import { STRICT_PROFILE } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
 import type { CliContext } from "./context.ts"
 
@@ -11,11 +12,12 @@ export function addPlanCommand(program: Command, context: CliContext): void {
     .command("plan")
     .description("print an image's resolved plan: nothing is fetched or built")
     .argument("<image>", "a folder of images/ with an image.toml")
+    .option("--profile <profile>", "a folder of images/profiles", STRICT_PROFILE)
     .option("--json", "print the whole plan as JSON")
-    .addHelpText("after", "\nExample:\n  $ stereo plan coder --json | jq .kernel.options")
-    .action(async (image: string, options: { json?: boolean }) => {
+    .addHelpText("after", "\nExample:\n  $ stereo plan coder --profile debug --json | jq .sysctls")
+    .action(async (image: string, options: { profile: string; json?: boolean }) => {
       const { resolvePlan } = await import("../builder/resolve-plan.ts")
-      const resolved = await resolvePlan(context.projectDir, image)
+      const resolved = await resolvePlan(context.projectDir, image, options.profile)
       const document = { sha256: resolved.sha256, ...resolved.plan }
       context.print(options.json ? jsonText(document) : describe(resolved))
     })
@@ -24,7 +26,10 @@ export function addPlanCommand(program: Command, context: CliContext): void {
 function describe({ plan, sha256 }: ResolvedPlan): string {
   const { resources } = plan
   const sections: readonly [title: string, lines: readonly string[]][] = [
-    [`${plan.name}: ${plan.description}`, [`plan ${sha256}`, `made of ${plan.lineage.join(" → ")}`]],
+    [
+      `${plan.name}: ${plan.description}`,
+      [`plan ${sha256}`, `profile ${plan.profile}`, `made of ${plan.lineage.join(" → ")}`],
+    ],
     [
       "by default",
       [
@@ -37,10 +42,18 @@ function describe({ plan, sha256 }: ResolvedPlan): string {
     ["npm, by integrity", plan.npm.map(({ name, version, integrity }) => `${name} ${version} ${integrity}`)],
     ["put into the root", plan.entries.map(describeEntry)],
     ["taken out of the root", plan.prune.map(({ items, why }) => `${items.length} patterns: ${why}`)],
+    ["never taken out", plan.keep.map(reasoned)],
     ["libraries kept although nothing links them", plan.libraries.map(reasoned)],
     ["root", [`erofs, ${plan.root.compression.method}: ${plan.root.compression.why}`]],
     ["kernel modules, before loading is forbidden", plan.kernel.modules.map(reasoned)],
-    ["kernel command line", plan.kernel.options.map(({ text, why }) => `${text}: ${why}`)],
+    [
+      "kernel command line",
+      plan.kernel.options.map(({ text, why, source }) => `${text}: ${why} (${source})`),
+    ],
+    [
+      "kernel settings",
+      plan.sysctls.map(({ key, value, why, source }) => `${key} = ${value}: ${why} (${source})`),
+    ],
   ]
   return sections
     .filter(([, lines]) => lines.length > 0)

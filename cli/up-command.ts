@@ -1,6 +1,7 @@
 /** `stereo up`: starts a machine and leaves it running. */
 
 import type { Command } from "commander"
+import { STRICT_PROFILE } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
 import type { LaunchedMachine } from "../machine/launch.ts"
 import type { CliContext } from "./context.ts"
@@ -75,11 +76,12 @@ async function keepEarlier(
   return { image: earlier.image.name, team: earlier.team, project: earlier.project, ...given }
 }
 
-function toJson({ record, report, accelerator, prepareMs, bootMs }: LaunchedMachine) {
+function toJson({ record, profile, report, accelerator, prepareMs, bootMs }: LaunchedMachine) {
   return {
     name: record.name,
     runId: record.runId,
     image: record.image.name,
+    profile,
     accelerator: record.accelerator,
     acceleratorReason: accelerator.reason,
     isolation: record.isolation,
@@ -91,12 +93,22 @@ function toJson({ record, report, accelerator, prepareMs, bootMs }: LaunchedMach
   }
 }
 
-function describe({ record, accelerator, prepareMs, bootMs }: LaunchedMachine): string {
+function describe({ record, profile, accelerator, prepareMs, bootMs }: LaunchedMachine): string {
   const seconds = (bootMs / 1000).toFixed(1)
   const lines = [`${record.name} is ready: ${prepareMs} ms of preparation, ${seconds} s of boot`]
+  lines.push(...warnOfProfile(record.image.name, profile))
   if (record.isolation === "none") {
     lines.push(`  it runs under TCG, for which QEMU promises no isolation: ${accelerator.reason}`)
   }
   lines.push(`  try: stereo exec ${record.name} -- id`, "")
   return lines.join("\n")
+}
+
+/** Whoever starts an image that is open for a look should not learn it later. */
+function warnOfProfile(image: string, profile: string): string[] {
+  if (profile === STRICT_PROFILE) return []
+  return [
+    `  WARNING: ${image} is of the profile ${profile}, which is less locked down than strict: not for agents that you do not trust`,
+    `  what it loosens, and why: images/profiles/${profile}/image.toml`,
+  ]
 }

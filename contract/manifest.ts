@@ -14,6 +14,8 @@ const artifactFile = z.strictObject({
 export const manifest = z.strictObject({
   schema: z.literal(1),
   name: z.string(),
+  /** What of images/profiles lies over the definition; `strict` loosens nothing. */
+  profile: z.string(),
   arch: z.literal("x86_64"),
   /** Hash of the resolved plan; the image's identity as an intention. */
   plan: sha256Hex,

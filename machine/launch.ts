@@ -45,6 +45,8 @@ export interface LaunchRequest {
 
 export interface LaunchedMachine {
   readonly record: MachineRecord
+  /** The image's, `strict` or one that loosens something. */
+  readonly profile: string
   readonly report: ReadyReport
   readonly accelerator: ProbeAnswer
   /** Our own work before QEMU ran. */
@@ -93,7 +95,14 @@ export async function launchMachine(request: LaunchRequest): Promise<LaunchedMac
     record = { ...record, state: "running", owner: request.ephemeral ? record.owner : null }
     await writeRecord(home, record)
     const bootMs = Math.round(now() - startedMs)
-    return { record, report, accelerator, prepareMs: Math.round(startedMs - beganMs), bootMs }
+    return {
+      record,
+      profile: image.manifest.profile,
+      report,
+      accelerator,
+      prepareMs: Math.round(startedMs - beganMs),
+      bootMs,
+    }
   } catch (thrown) {
     await abandonLaunch({ home, host, record, isNew: claim.isNew, interrupted: signal.aborted, thrown })
     throw thrown

@@ -38,6 +38,7 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
   const document: Manifest = {
     schema: 1,
     name: plan.name,
+    profile: plan.profile,
     arch: plan.arch,
     plan: request.planSha256,
     files: {

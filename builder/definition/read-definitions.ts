@@ -65,7 +65,10 @@ async function readText(path: string, projectDir: string, name: string, child?: 
 
 async function imageNames(projectDir: string): Promise<string[]> {
   const entries = await readdir(join(projectDir, "images"), { withFileTypes: true })
-  return entries.filter((entry) => entry.isDirectory() && entry.name !== "templates").map(({ name }) => name)
+  const others = ["templates", "profiles"]
+  return entries
+    .filter((entry) => entry.isDirectory() && !others.includes(entry.name))
+    .map(({ name }) => name)
 }
 
 function at(loaded: Loaded, path: readonly string[]): string {

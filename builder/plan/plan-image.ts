@@ -8,7 +8,21 @@ import type { Sources } from "./read-sources.ts"
 const UNIT_DIR = "/usr/lib/systemd/system"
 const LOCAL_UNIT_DIR = "/etc/systemd/system"
 
-export function planImage(definition: ImageDefinition, lineage: readonly string[], sources: Sources): Plan {
+export interface Identity {
+  readonly name: string
+  readonly profile: string
+  /** All that lies over each other, the undermost first. */
+  readonly layers: readonly ImageDefinition[]
+}
+
+export function planImage(flat: ImageDefinition, identity: Identity, sources: Sources): Plan {
+  const { name, profile, layers } = identity
+  // of name and description the profile's would be the last
+  const definition = {
+    ...flat,
+    name,
+    description: layers.find((one) => one.name === name)?.description ?? "",
+  }
   const { suite } = definition.debian
   if (suite === undefined) throw missing(definition, "debian.suite", 'suite = "trixie"')
   const { cpus, memory_mib, disk_mib } = definition.resources
@@ -21,15 +35,17 @@ export function planImage(definition: ImageDefinition, lineage: readonly string[
   }
   return {
     schema: 1,
-    name: definition.name,
+    name,
+    profile,
     description: definition.description,
-    lineage,
+    lineage: layers.map((layer) => layer.name),
     arch: "x86_64",
     debian: { suite, packages: sorted(definition.debian.packages) },
     boot: { packages: sorted(definition.boot.packages) },
     npm: definition.npm.map((part) => planNpm(part, sources)),
     entries: planEntries(definition, sources),
     prune: definition.prune.map(({ paths, keep, why }) => ({ items: paths, keep, why })),
+    keep: definition.keep.map(({ paths, why }) => ({ items: paths, why })),
     libraries: definition.library.map(({ names, why }) => ({ items: names, why })),
     root: { compression },
     kernel: {
@@ -40,6 +56,7 @@ export function planImage(definition: ImageDefinition, lineage: readonly string[
       })),
       options: definition.kernel.options,
     },
+    sysctls: definition.sysctl,
     resources: { cpus, memoryMib: memory_mib, diskMib: disk_mib },
     egressSets: definition.egress.sets,
     // absent where no image says it, so that the plans of those stay what they were

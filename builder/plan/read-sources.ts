@@ -8,6 +8,7 @@ import type { ImageDefinition } from "../image-definition.ts"
 import type { Plan } from "../plan.ts"
 import { renderAccounts } from "./accounts.ts"
 import { bundleProgram } from "./bundle-program.ts"
+import { renderSysctls } from "./render-sysctls.ts"
 import { renderTemplate } from "./render-template.ts"
 
 export interface SourceFile {
@@ -33,24 +34,29 @@ interface Read {
   readonly bytes: Buffer
 }
 
-/** `lineage` names the images whose files/ are laid over each other, the first undermost. */
+/** `folders` are those of image.toml whose files/ are laid over each other, the first undermost. */
 export async function readSources(
   projectDir: string,
   definition: ImageDefinition,
-  lineage: readonly string[],
+  folders: readonly string[],
 ): Promise<Sources> {
   const accounts = renderAccounts(definition).map(({ path, mode, text }) => {
     return { path, mode, from: "accounts", bytes: Buffer.from(text) }
   })
-  const overlays = await Promise.all(lineage.map((name) => readOverlay(projectDir, name)))
+  const overlays = await Promise.all(folders.map((folder) => readOverlay(projectDir, folder)))
   const templates = await Promise.all(definition.template.map((each) => readTemplate(projectDir, each)))
   const programs = await Promise.all(definition.program.map((each) => readProgram(projectDir, each)))
   const contents = new Map<string, Buffer>()
-  const files = [...accounts, ...overlays.flat(), ...templates, ...programs].map(({ bytes, ...file }) => {
-    const sha256 = sha256Of(bytes)
-    contents.set(sha256, bytes)
-    return { ...file, sha256 }
+  const sysctls = renderSysctls(definition).map(({ path, text }) => {
+    return { path, mode: 0o644, from: "sysctl", bytes: Buffer.from(text) }
   })
+  const files = [...accounts, ...sysctls, ...overlays.flat(), ...templates, ...programs].map(
+    ({ bytes, ...file }) => {
+      const sha256 = sha256Of(bytes)
+      contents.set(sha256, bytes)
+      return { ...file, sha256 }
+    },
+  )
   return {
     files,
     contents,
@@ -68,8 +74,8 @@ export async function readSources(
   }
 }
 
-async function readOverlay(projectDir: string, image: string): Promise<Read[]> {
-  const dir = join(projectDir, "images", image, "files")
+async function readOverlay(projectDir: string, folder: string): Promise<Read[]> {
+  const dir = join(projectDir, folder, "files")
   return Promise.all(
     (await listFiles(dir)).map(async (file) => {
       const executable = ((await stat(file)).mode & 0o111) !== 0

@@ -6,10 +6,18 @@ export interface PruneRule {
   readonly why: string
 }
 
-/** Gives the index of the rule that removes a path, or null; a pattern also takes all below what it names. */
-export function compilePrune(rules: readonly PruneRule[]): (path: string) => number | null {
+/**
+ * Gives the index of the rule that removes a path, or null; a pattern also takes all below what it names.
+ * What `kept` names, no rule removes.
+ */
+export function compilePrune(
+  rules: readonly PruneRule[],
+  kept: readonly string[] = [],
+): (path: string) => number | null {
+  const always = union(kept)
   const compiled = rules.map(({ items, keep }) => ({ remove: union(items), keep: union(keep) }))
   return (path) => {
+    if (always.test(path)) return null
     const index = compiled.findIndex(({ remove, keep }) => remove.test(path) && !keep.test(path))
     return index === -1 ? null : index
   }

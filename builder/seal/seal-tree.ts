@@ -29,7 +29,10 @@ export interface SealReport {
 /** Writes the sealed tree as a tar archive and says what was taken away. */
 export async function sealTree(request: SealRequest): Promise<SealReport> {
   const { plan } = request
-  const prune = compilePrune(plan.prune)
+  const prune = compilePrune(
+    plan.prune,
+    plan.keep.flatMap(({ items }) => items),
+  )
   const pruned = plan.prune.map(({ why }) => ({ why, files: 0, sizeBytes: 0 }))
   const tree = await readTree(request.debianTar, (path, sizeBytes) => {
     const row = pruned[prune(path) ?? -1]

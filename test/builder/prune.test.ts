@@ -31,4 +31,10 @@ describe("compilePrune", () => {
     expect(prune("/etc/cron")).toBe(0)
     expect(prune("/usr/lib/perl/a.pm")).toBe(1)
   })
+
+  it("removes nothing that is to be kept in any case", () => {
+    const prune = compilePrune([rule(["/usr/bin/*"])], ["/usr/bin/{strace,gdb}"])
+    expect(prune("/usr/bin/strace")).toBeNull()
+    expect(prune("/usr/bin/straceX")).toBe(0)
+  })
 })

@@ -21,7 +21,7 @@ function storeImage(ruleset: string): void {
   symlinkSync(`../by-digest/${digest}`, join(home.root, "images", "by-name", "walled"))
   const part = (name: string) => ({ name, sha256: "0".repeat(64), size_bytes: 2 })
   const manifest = {
-    ...{ schema: 1, name: "walled", arch: "x86_64", plan: "0".repeat(64) },
+    ...{ schema: 1, name: "walled", profile: "strict", arch: "x86_64", plan: "0".repeat(64) },
     files: {
       ...{ kernel: part("vmlinux"), initramfs: part("initramfs.cpio"), root: part("root.verity") },
       ...{ firewall: part("firewall.nft"), ruleset: part("ruleset.json"), units: part("units.json") },

@@ -23,6 +23,7 @@ const file = { name: "f", sha256: "1".repeat(64), size_bytes: 1 }
 const image = manifest.parse({
   schema: 1,
   name: "coder",
+  profile: "strict",
   arch: "x86_64",
   plan: "a".repeat(64),
   files: { kernel: file, initramfs: file, root: file, firewall: file, ruleset: file, units: file },

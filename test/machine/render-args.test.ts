@@ -9,6 +9,7 @@ const golden = join(import.meta.dirname, "../golden/machine")
 const image: Manifest = manifest.parse({
   schema: 1,
   name: "base",
+  profile: "strict",
   arch: "x86_64",
   plan: "a".repeat(64),
   files: {
