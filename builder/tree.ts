@@ -3,6 +3,7 @@
 import { createReadStream, createWriteStream } from "node:fs"
 import { buffer } from "node:stream/consumers"
 import { pipeline } from "node:stream/promises"
+import { createGunzip } from "node:zlib"
 import { extract, type Header, pack } from "tar-stream"
 import { Fault, reasonOf } from "../contract/fault.ts"
 
@@ -26,7 +27,7 @@ export type TreeEntry =
 export type Tree = Map<string, TreeEntry>
 
 /**
- * Reads an archive; entries that `skip` names are not kept. Devices are left out: /dev is the kernel's.
+ * Reads an archive, compressed if its name ends in .tgz; entries that `skip` names are not kept. Devices are left out: /dev is the kernel's.
  * Faults: `seal/bad-archive` for what is no whole archive, or names a place outside of it.
  */
 export async function readTree(
@@ -47,7 +48,9 @@ export async function readTree(
 async function readEntries(tar: string, skip: (path: string, sizeBytes: number) => boolean): Promise<Tree> {
   const tree: Tree = new Map()
   const reader = extract()
-  const reading = pipeline(createReadStream(tar), reader)
+  const reading = isCompressed(tar)
+    ? pipeline(createReadStream(tar), createGunzip(), reader)
+    : pipeline(createReadStream(tar), reader)
   reading.catch(() => null) // the loop below ends with the same error
   for await (const entry of reader) {
     const path = absolutePath(entry.header.name)
@@ -59,6 +62,10 @@ async function readEntries(tar: string, skip: (path: string, sizeBytes: number) 
   }
   await reading
   return tree
+}
+
+function isCompressed(tar: string): boolean {
+  return tar.endsWith(".tgz")
 }
 
 function toEntry(header: Header, bytes: Buffer, tree: Tree): TreeEntry | null {

@@ -7,6 +7,12 @@ export interface ModelStep {
 }
 export type ModelScript = readonly ModelStep[]
 
+/** What a model does in the conversations that hold a text. */
+export interface PromptedScript {
+  readonly prompt: string
+  readonly script: ModelScript
+}
+
 /** The step after `done` results of tools; a script that is over repeats its last step. */
 export function stepAfter(script: ModelScript, done: number): ModelStep {
   return script[Math.min(done, script.length - 1)] ?? { text: "ok" }
