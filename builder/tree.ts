@@ -1,6 +1,7 @@
 /** A root file system in memory: entries by absolute path, read from and written to tar archives. */
 
 import { createReadStream, createWriteStream } from "node:fs"
+import { open } from "node:fs/promises"
 import { buffer } from "node:stream/consumers"
 import { pipeline } from "node:stream/promises"
 import { createGunzip } from "node:zlib"
@@ -23,11 +24,14 @@ export type TreeEntry =
     }
   | { readonly kind: "link"; readonly target: string }
 
+/** How a file of gzip begins. */
+const GZIP = Buffer.from([0x1f, 0x8b])
+
 /** Keys are absolute paths without a slash at the end; the root is not among them. */
 export type Tree = Map<string, TreeEntry>
 
 /**
- * Reads an archive, compressed if its name ends in .tgz; entries that `skip` names are not kept. Devices are left out: /dev is the kernel's.
+ * Reads an archive, compressed by gzip or not; entries that `skip` names are not kept. Devices are left out: /dev is the kernel's.
  * Faults: `seal/bad-archive` for what is no whole archive, or names a place outside of it.
  */
 export async function readTree(
@@ -48,7 +52,7 @@ export async function readTree(
 async function readEntries(tar: string, skip: (path: string, sizeBytes: number) => boolean): Promise<Tree> {
   const tree: Tree = new Map()
   const reader = extract()
-  const reading = isCompressed(tar)
+  const reading = (await isCompressed(tar))
     ? pipeline(createReadStream(tar), createGunzip(), reader)
     : pipeline(createReadStream(tar), reader)
   reading.catch(() => null) // the loop below ends with the same error
@@ -64,8 +68,10 @@ async function readEntries(tar: string, skip: (path: string, sizeBytes: number) 
   return tree
 }
 
-function isCompressed(tar: string): boolean {
-  return tar.endsWith(".tgz")
+async function isCompressed(tar: string): Promise<boolean> {
+  await using file = await open(tar)
+  const { buffer: start } = await file.read(Buffer.alloc(2), 0, 2, 0)
+  return start.equals(GZIP)
 }
 
 function toEntry(header: Header, bytes: Buffer, tree: Tree): TreeEntry | null {
