@@ -11,7 +11,17 @@ import { openPacker, type Packer } from "./debian-packer.ts"
 
 const golden = join(import.meta.dirname, "../../golden/packer")
 const HOSTILE = [
-  ...["\x24{env.HOME}", "%{ if true }x%{ endif }", "$\x24{x}", "%%{x}", '"', 'a"b\\"c', "\\", "\\n", "back\\"],
+  ...[
+    "\x24{env.HOME}",
+    "%{ if true }x%{ endif }",
+    "$\x24{x}",
+    "%%{x}",
+    '"',
+    'a"b\\"c',
+    "\\",
+    "\\n",
+    "back\\",
+  ],
   ...["}}", "{", "$ {", "{ {"],
   ...[
     "two\nlines",
