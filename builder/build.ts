@@ -1,4 +1,4 @@
-/** An image's path: plan → rootfs → seal → measure → artifact → provenance → store. */
+/** An image's path: plan → rootfs → seal → gates → measure → artifact → provenance → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
 import { openSigner } from "../trust/open-signer.ts"
@@ -7,6 +7,7 @@ import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
+import { type GateReport, passGates, passRootBudget } from "./make-gates.ts"
 import { makeMeasurements } from "./make-measurements.ts"
 import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
@@ -18,6 +19,7 @@ export interface BuildReport {
   readonly image: StoredImage
   readonly stages: readonly StageRow[]
   readonly sealed: Sealed["report"]
+  readonly gates: GateReport
   /** Whose signature vouches for it. */
   readonly signedBy: PublicKey
 }
@@ -41,9 +43,11 @@ export async function buildImage(
   const toolsDir = await setupTools(projectDir, home, stages)
   const rootfs = await makeRootfs(resolved.plan, toolsDir, stages)
   const sealed = await sealImage(resolved, rootfs, stages)
+  const gates = await passGates(resolved, sealed, toolsDir, stages)
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
+  await passRootBudget(resolved, sealed, rootDir)
   const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
     storeImage(home, stored, async (dir) => {
       const manifestText = await writeArtifact({
@@ -59,5 +63,5 @@ export async function buildImage(
       return manifestText
     }),
   )
-  return { image, stages: stages.rows, sealed: sealed.report, signedBy: signer.publicKey }
+  return { image, stages: stages.rows, sealed: sealed.report, gates, signedBy: signer.publicKey }
 }

@@ -1,5 +1,7 @@
 /** A plan: a definition with all that it inherits, flat, and everything it reads known by hash. */
 
+import type { FileGate } from "../contract/file-gates.ts"
+
 /** Something that the builder itself puts into the root file system. */
 export type PlannedEntry =
   | {
@@ -92,11 +94,28 @@ export interface Plan {
   /** Kernel settings that the initramfs makes; each key once. */
   readonly sysctls: readonly PlannedSysctl[]
   readonly session: PlannedSession
+  /** What the build refuses, and what of it the definition lets through. */
+  readonly gates: {
+    /** In tenths. */
+    readonly exposures: readonly {
+      readonly units: readonly string[]
+      readonly atMost: number
+      readonly why: string
+    }[]
+    readonly exceptions: readonly {
+      readonly gate: FileGate
+      readonly paths: readonly string[]
+      readonly why: string
+    }[]
+    readonly budget: Readonly<
+      Partial<Record<"tree" | "root", { readonly mib: number; readonly why: string }>>
+    >
+  }
   readonly resources: { readonly cpus: number; readonly memoryMib: number; readonly diskMib: number }
   readonly egressSets: readonly string[]
   /** What one run of a machine may send unless its card says otherwise, in MiB. */
   readonly egressBudgetMib?: number
   readonly env: Readonly<Record<string, string>>
   /** Hashes of the builder's own sources by stage: other code may make another image. */
-  readonly recipes: Readonly<Record<"rootfs" | "seal" | "measure" | "artifact", string>>
+  readonly recipes: Readonly<Record<"rootfs" | "seal" | "gates" | "measure" | "artifact", string>>
 }

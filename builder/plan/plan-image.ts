@@ -62,6 +62,13 @@ export function planImage(flat: ImageDefinition, identity: Identity, sources: So
     },
     sysctls: planSysctls(definition),
     session: planSession(definition),
+    gates: {
+      exposures: definition.exposure.map(({ units, at_most, why }) => {
+        return { units, atMost: Math.round(at_most * 10), why }
+      }),
+      exceptions: definition.exception,
+      budget: planBudget(definition),
+    },
     resources: { cpus, memoryMib: memory_mib, diskMib: disk_mib },
     egressSets: definition.egress.sets,
     // absent where no image says it, so that the plans of those stay what they were
@@ -131,6 +138,11 @@ function unitLinks(definition: ImageDefinition): { path: string; target: string 
       target: `${UNIT_DIR}/${unit}`,
     })),
   ]
+}
+
+/** Without the keys that nobody gave, as JSON has them. */
+function planBudget({ budget: { tree, root } }: ImageDefinition): Plan["gates"]["budget"] {
+  return { ...(tree === undefined ? {} : { tree }), ...(root === undefined ? {} : { root }) }
 }
 
 function sorted(names: readonly string[]): string[] {

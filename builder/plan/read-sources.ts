@@ -71,6 +71,7 @@ export async function readSources(
     recipes: {
       rootfs: await hashSources(join(projectDir, "builder", "rootfs")),
       seal: await hashSources(join(projectDir, "builder", "seal")),
+      gates: await hashSources(join(projectDir, "builder", "gates")),
       measure: await hashSources(
         join(projectDir, "builder", "measure"),
         join(projectDir, "contract", "canonical-ruleset.ts"),

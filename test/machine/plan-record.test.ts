@@ -29,7 +29,7 @@ const image = manifest.parse({
   files: { kernel: file, initramfs: file, root: file, firewall: file, ruleset: file, units: file },
   measurements: { ruleset_sha256: "c".repeat(64), units_sha256: "d".repeat(64) },
   verity: { root_hash: "b".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
-  kernel: { version: "6.12", command_line: "quiet" },
+  kernel: { version: "6.12", command_line: "quiet", vmlinux_sha256: "7".repeat(64) },
   resources: { cpus: 2, memory_mib: 1024, disk_mib: 1024 },
   egress: { sets: ["anthropic"] },
   env: { A: "image", B: "image" },
