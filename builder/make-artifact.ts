@@ -51,7 +51,7 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
   return { tar: join(dir, "root.tar"), tarSha256: record.tarSha256, report: record.report }
 }
 
-/** Gives the folder with `vmlinux` and `initramfs.cpio.zst`. */
+/** Gives the folder with `vmlinuz` and `initramfs.cpio.zst`. */
 export function makeBootFiles(
   { plan }: ResolvedPlan,
   rootfs: Rootfs,
@@ -60,7 +60,7 @@ export function makeBootFiles(
 ): Promise<string> {
   return stages.stage({
     name: "artifact-boot",
-    title: "artifact: uncompressed kernel and initramfs",
+    title: "artifact: kernel and initramfs",
     inputs: { boot: rootfs.boot.tarSha256, modules: plan.kernel.modules, recipe: plan.recipes.artifact },
     make: (dir) => makeBoot({ ...stages.runner, plan, bootTar: rootfs.boot.tar, toolsDir, dir }),
   })

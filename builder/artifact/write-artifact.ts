@@ -42,7 +42,7 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
     arch: plan.arch,
     plan: request.planSha256,
     files: {
-      kernel: await place(join(bootDir, "vmlinux"), dir, "vmlinux"),
+      kernel: await place(join(bootDir, "vmlinuz"), dir, "vmlinuz"),
       initramfs: await place(join(bootDir, "initramfs.cpio.zst"), dir, "initramfs.cpio.zst"),
       root: await place(join(rootDir, "root.verity"), dir, "root.verity"),
       firewall: await place(measured.files.firewall, dir, "firewall.nft"),
@@ -56,7 +56,11 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
       data_blocks: root.dataBlocks,
       block_size_bytes: 4096,
     },
-    kernel: { version: boot.kernelVersion, command_line: commandLine(plan, root) },
+    kernel: {
+      version: boot.kernelVersion,
+      command_line: commandLine(plan, root),
+      vmlinux_sha256: boot.vmlinuxSha256,
+    },
     resources: {
       cpus: plan.resources.cpus,
       memory_mib: plan.resources.memoryMib,

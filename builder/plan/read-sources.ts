@@ -69,7 +69,11 @@ export async function readSources(
         join(projectDir, "contract", "canonical-ruleset.ts"),
         join(projectDir, "contract", "unit-set.ts"),
       ),
-      artifact: await hashSources(join(projectDir, "builder", "artifact")),
+      artifact: await hashSources(
+        join(projectDir, "builder", "artifact"),
+        join(projectDir, "contract", "extract-vmlinux.ts"),
+        join(projectDir, "contract", "shrink-elf.ts"),
+      ),
     },
   }
 }

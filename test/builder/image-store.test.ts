@@ -45,7 +45,7 @@ describe("the image store", () => {
     const home = homeLayout(folder.dir)
     const before = await storeImage(home, "base", writeImage("1"))
     const full = async (dir: string) => {
-      writeFileSync(join(dir, "vmlinux"), "half")
+      writeFileSync(join(dir, "vmlinuz"), "half")
       throw new Error("no space left on device")
     }
     await expect(storeImage(home, "base", full)).rejects.toThrow("no space left")
@@ -82,7 +82,7 @@ function writeImage(version: string): (dir: string) => Promise<string> {
     arch: "x86_64",
     plan: "0".repeat(64),
     files: {
-      kernel: part("vmlinux"),
+      kernel: part("vmlinuz"),
       initramfs: part("initramfs.cpio"),
       root: part("root.verity"),
       firewall: part("firewall.nft"),
@@ -91,7 +91,7 @@ function writeImage(version: string): (dir: string) => Promise<string> {
     },
     measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
     verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
-    kernel: { version, command_line: "quiet" },
+    kernel: { version, command_line: "quiet", vmlinux_sha256: "7".repeat(64) },
     resources: { cpus: 1, memory_mib: 256, disk_mib: 16 },
     egress: { sets: [] },
     env: {},

@@ -11,10 +11,12 @@ describe("where effects may happen", () => {
     ).toEqual([])
   })
 
-  it("outbound connections to the world are opened only in host-proxy/provider", () => {
-    const outbound = importing(/^(undici|node:https|node:dgram|node:dns.*)$/)
+  it("outbound connections to the world are opened only in host-proxy/provider, and to AWS in publish/ec2", () => {
+    const outbound = importing(/^(undici|node:https|node:dgram|node:dns.*|@aws-sdk\/.*)$/)
     const allowed = (path: string) =>
       path.startsWith("host-proxy/provider/") ||
+      // what a person asks for by `stereo publish ec2`; nothing of a guest leads there
+      path.startsWith("publish/ec2/") ||
       // listens on 127.0.0.1:53 for the guest's own resolver and sends nothing else
       path.startsWith("guest-agent/capture/dns") ||
       // witnesses of the attack: they listen, and send to nobody but themselves
