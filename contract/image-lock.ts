@@ -16,7 +16,9 @@ export const lockedDeb = z.strictObject({
   size_bytes: z.int().positive(),
   sha256: sha256Hex,
   /** Below whatever mirror of Debian is asked. */
-  path: z.string().regex(/^pool\/(?!.*\.\.)[\w.+~%:/-]+\.deb$/, "expected a path such as pool/main/b/bash/….deb"),
+  path: z
+    .string()
+    .regex(/^pool\/(?!.*\.\.)[\w.+~%:/-]+\.deb$/, "expected a path such as pool/main/b/bash/….deb"),
 })
 export type LockedDeb = z.infer<typeof lockedDeb>
 

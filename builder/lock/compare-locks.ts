@@ -31,7 +31,14 @@ export function listMoves(before: ImageLock | null, after: ImageLock): Move[] {
 
 function rowsOf(lock: ImageLock) {
   const debs = lock.deb.map(({ name, version, sha256, suite }) => {
-    return { kind: "deb" as const, key: `deb ${name}`, name, version, digest: sha256, security: suite.endsWith("-security") }
+    return {
+      kind: "deb" as const,
+      key: `deb ${name}`,
+      name,
+      version,
+      digest: sha256,
+      security: suite.endsWith("-security"),
+    }
   })
   const npms = lock.npm.map(({ name, version, integrity }) => {
     return { kind: "npm" as const, key: `npm ${name}`, name, version, digest: integrity, security: false }
@@ -49,7 +56,8 @@ export interface LockWants {
 
 /** Each difference as a phrase; none: the lock fits. */
 export function listMisfits(lock: ImageLock, wants: LockWants): string[] {
-  const npmText = ({ name, version, integrity }: LockWants["npm"][number]) => `${name} ${version} ${integrity}`
+  const npmText = ({ name, version, integrity }: LockWants["npm"][number]) =>
+    `${name} ${version} ${integrity}`
   return [
     ...(lock.suite === wants.suite ? [] : [`the suite is ${wants.suite}, locked is ${lock.suite}`]),
     ...compareNames("[debian] packages", lock.root, wants.root),

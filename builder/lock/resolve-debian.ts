@@ -21,7 +21,8 @@ export async function updateApt(apt: Apt): Promise<void> {
     .filter((line) => /^[EW]: /.test(line))
     .map((line) => `    ${line}`)
     .join("\n")
-  const untrusted = /signed|signature|GPG error|NO_PUBKEY|Hash Sum mismatch|unexpected size|expired|not valid/i
+  const untrusted =
+    /signed|signature|GPG error|NO_PUBKEY|Hash Sum mismatch|unexpected size|expired|not valid/i
   if (untrusted.test(output)) {
     throw new Fault("lock/untrusted", `what the mirror gave is not what Debian signed\n${said}`, {
       hint: "a mirror in the middle of an update passes in minutes; the keys are those of the package debian-archive-keyring, or of STEREO_DEBIAN_KEYRING",
@@ -76,8 +77,11 @@ async function listAddresses(apt: Apt, part: string, names: readonly string[]): 
     "--no-install-recommends",
     ...names,
   ])
-  if (succeeded) return new Set([...stdout.matchAll(/^'([^']+\.deb)' /gm)].map(([, address = ""]) => plain(address)))
-  const unknown = [...output.matchAll(/Unable to locate package (\S+)|Package '?(\S+?)'? has no installation candidate/g)]
+  if (succeeded)
+    return new Set([...stdout.matchAll(/^'([^']+\.deb)' /gm)].map(([, address = ""]) => plain(address)))
+  const unknown = [
+    ...output.matchAll(/Unable to locate package (\S+)|Package '?(\S+?)'? has no installation candidate/g),
+  ]
   const message =
     unknown.length > 0
       ? `Debian has no package ${unknown.map(([, one, other]) => one ?? other).join(", ")}`
@@ -96,7 +100,12 @@ interface Target {
 
 async function readTargets(apt: Apt): Promise<Target[]> {
   const format = "$(CREATED_BY)\t$(REPO_URI)\t$(RELEASE)\t$(FILENAME)"
-  const printed = await apt.run("the lists of Debian's packages", ["apt-get", "indextargets", "--format", format])
+  const printed = await apt.run("the lists of Debian's packages", [
+    "apt-get",
+    "indextargets",
+    "--format",
+    format,
+  ])
   return printed.split("\n").flatMap((line) => {
     const [kind, base = "", suite = "", file = ""] = line.split("\t")
     if (kind !== "Packages") return []
@@ -142,7 +151,10 @@ async function readEpoch(targets: readonly Target[]): Promise<number> {
       const date = /^Date: (.+)$/m.exec(text)?.[1] ?? ""
       const seconds = Date.parse(date) / 1000
       if (Number.isInteger(seconds)) return seconds
-      throw new Fault("lock/odd-list", `the Release file of ${suite} has no Date that reads: ${JSON.stringify(date)}`)
+      throw new Fault(
+        "lock/odd-list",
+        `the Release file of ${suite} has no Date that reads: ${JSON.stringify(date)}`,
+      )
     }),
   )
   return Math.max(...dates)

@@ -62,8 +62,12 @@ export async function readSources(
     contents,
     pins: await readPins(projectDir, definition),
     recipes: {
-      rootfs: await hashSources(join(projectDir, "builder", "rootfs")),
-      seal: await hashSources(join(projectDir, "builder", "seal")),
+      rootfs: await hashSources(
+        join(projectDir, "builder", "rootfs"),
+        join(projectDir, "builder", "tree.ts"),
+        join(projectDir, "builder", "debian-control.ts"),
+      ),
+      seal: await hashSources(join(projectDir, "builder", "seal"), join(projectDir, "builder", "tree.ts")),
       measure: await hashSources(
         join(projectDir, "builder", "measure"),
         join(projectDir, "contract", "canonical-ruleset.ts"),

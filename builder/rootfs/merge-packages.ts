@@ -44,7 +44,13 @@ function rank({ record }: UnpackedDeb): string {
 }
 
 /** Whether what a package has at a place takes that of an earlier one away. */
-function replaces(each: UnpackedDeb, path: string, entry: TreeEntry, owner: UnpackedDeb, tree: Tree): boolean {
+function replaces(
+  each: UnpackedDeb,
+  path: string,
+  entry: TreeEntry,
+  owner: UnpackedDeb,
+  tree: Tree,
+): boolean {
   const there = tree.get(path)
   if (there === undefined) return true
   // a link to a folder stands for it, as dpkg has it

@@ -51,7 +51,8 @@ export async function unpackDebs(
 
 function readRecord(deb: LockedDeb, control: ReadonlyMap<string, string>): UnpackedDeb["record"] {
   const { name, version, arch, sha256 } = deb
-  const [, source = name, sourceVersion = version] = /^(\S+)(?: \((.+)\))?$/.exec(control.get("Source") ?? name) ?? []
+  const [, source = name, sourceVersion = version] =
+    /^(\S+)(?: \((.+)\))?$/.exec(control.get("Source") ?? name) ?? []
   return {
     ...{ name, version, arch, sha256, source, sourceVersion },
     section: control.get("Section") ?? "unknown",

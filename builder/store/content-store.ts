@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { mkdir, rename, rm, stat } from "node:fs/promises"
-import { basename, dirname, join } from "node:path"
+import { dirname, join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { Fault } from "../../contract/fault.ts"
 import type { Home } from "../../contract/home.ts"
@@ -18,8 +18,13 @@ export interface StoredFile {
   readonly sizeBytes: number | null
 }
 
-export function storePath(home: Home, { algorithm, digest }: StoredFile): string {
-  return join(home.cache, "store", algorithm, digest.slice(0, 2), digest)
+/** Where a file is kept, or lies while it comes: one that is whole there already is not asked for again. */
+export function storePath(
+  home: Home,
+  { algorithm, digest }: StoredFile,
+  state: "kept" | "incoming" = "kept",
+): string {
+  return join(home.cache, "store", state === "kept" ? join(algorithm, digest.slice(0, 2)) : state, digest)
 }
 
 /**
@@ -55,13 +60,6 @@ export async function takeIn(home: Home, file: StoredFile, from: string): Promis
   const path = storePath(home, file)
   await mkdir(dirname(path), { recursive: true })
   await rename(from, path)
-}
-
-/** Where a file lies while it comes; one that is whole there already is taken in without asking for it again. */
-export async function incomingPath(home: Home, file: StoredFile): Promise<string> {
-  const path = join(home.cache, "store", "incoming", basename(storePath(home, file)))
-  await mkdir(dirname(path), { recursive: true })
-  return path
 }
 
 async function sizeOf(path: string): Promise<number | null> {

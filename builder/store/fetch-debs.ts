@@ -1,12 +1,12 @@
 /** Fetches locked .debs into the store with the host's apt: a few at a time, each checked before it is kept. */
 
-import { stat } from "node:fs/promises"
+import { mkdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Fault } from "../../contract/fault.ts"
 import type { Home } from "../../contract/home.ts"
 import type { LockedDeb } from "../../contract/image-lock.ts"
 import type { Apt } from "../apt.ts"
-import { incomingPath, type StoredFile, takeIn } from "./content-store.ts"
+import { type StoredFile, storePath, takeIn } from "./content-store.ts"
 
 /** A batch is one connection; an interruption loses at most what these have under way. */
 const BATCH = 12
@@ -40,7 +40,9 @@ export async function fetchDebs(request: FetchRequest, debs: readonly LockedDeb[
       gone.push(...left)
       done.files += batch.length
       done.bytes += batch.reduce((sum, { size_bytes }) => sum + size_bytes, 0)
-      request.note(`${done.files} of ${debs.length} packages, ${megabytes(done.bytes)} of ${megabytes(total)}`)
+      request.note(
+        `${done.files} of ${debs.length} packages, ${megabytes(done.bytes)} of ${megabytes(total)}`,
+      )
     }
   }
   request.note(`${debs.length} packages, ${megabytes(total)}`)
@@ -68,9 +70,10 @@ async function fetchBatch(
   addressOf: (deb: LockedDeb) => string,
 ): Promise<LockedDeb[]> {
   const { apt, home } = request
-  const files = await Promise.all(
-    debs.map(async (deb) => ({ deb, address: addressOf(deb), path: await incomingPath(home, debFile(deb)) })),
-  )
+  const files = debs.map((deb) => {
+    return { deb, address: addressOf(deb), path: storePath(home, debFile(deb), "incoming") }
+  })
+  await mkdir(join(home.cache, "store", "incoming"), { recursive: true })
   const whole = await Promise.all(files.map(({ deb, path }) => hasSize(path, deb.size_bytes)))
   const wanted = files.filter((_file, index) => !whole[index])
   const largest = Math.max(...debs.map(({ size_bytes }) => size_bytes))
@@ -103,7 +106,9 @@ async function download(
 function saysGone(output: string, address: string): boolean {
   return output
     .split("\n")
-    .some((line) => line.includes(`Failed to fetch ${address} `) && /\b(?:404|410)\b|File not found/.test(line))
+    .some(
+      (line) => line.includes(`Failed to fetch ${address} `) && /\b(?:404|410)\b|File not found/.test(line),
+    )
 }
 
 function mirrorAddress({ sources }: Apt, { suite, path }: LockedDeb): string {
