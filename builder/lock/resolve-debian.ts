@@ -1,6 +1,6 @@
 /** Asks Debian's archive, by its signed Release files, which packages a definition means today. */
 
-import { readFile, writeFile } from "node:fs/promises"
+import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import { type ImageLock, type LockedDeb, lockedDeb } from "../../contract/image-lock.ts"
@@ -58,7 +58,7 @@ export async function resolveDebian(
     throw new Fault("lock/unresolvable", `apt chose ${lacking}, which no list of packages has`)
   }
   const deb = [...found.values()].sort((left, right) => (left.name < right.name ? -1 : 1))
-  return { deb, epoch: await readEpoch(targets) }
+  return { deb, epoch: await readEpoch(join(apt.dir, "state", "lists")) }
 }
 
 function renderPin({ name, version }: LockedDeb): string {
@@ -95,7 +95,6 @@ interface Target {
   readonly base: string
   readonly suite: string
   readonly file: string
-  readonly release: string
 }
 
 async function readTargets(apt: Apt): Promise<Target[]> {
@@ -109,7 +108,7 @@ async function readTargets(apt: Apt): Promise<Target[]> {
   return printed.split("\n").flatMap((line) => {
     const [kind, base = "", suite = "", file = ""] = line.split("\t")
     if (kind !== "Packages") return []
-    return [{ base, suite, file, release: file.replace(/_main_binary-amd64_Packages$/, "_InRelease") }]
+    return [{ base, suite, file }]
   })
 }
 
@@ -143,18 +142,15 @@ function readLocked(
   throw new Fault("lock/odd-list", `${file}: the entry of ${path} does not read: ${parsed.error.message}`)
 }
 
-/** The newest Date of the signed files, in seconds since 1970. */
-async function readEpoch(targets: readonly Target[]): Promise<number> {
+/** The newest Date of the signed files, in seconds since 1970; a suite that is empty has one, too. */
+async function readEpoch(lists: string): Promise<number> {
+  const files = (await readdir(lists)).filter((name) => /_(?:In)?Release$/.test(name))
   const dates = await Promise.all(
-    targets.map(async ({ release, suite }) => {
-      const text = await readFile(release, "utf8")
-      const date = /^Date: (.+)$/m.exec(text)?.[1] ?? ""
+    files.map(async (file) => {
+      const date = /^Date: (.+)$/m.exec(await readFile(join(lists, file), "utf8"))?.[1] ?? ""
       const seconds = Date.parse(date) / 1000
       if (Number.isInteger(seconds)) return seconds
-      throw new Fault(
-        "lock/odd-list",
-        `the Release file of ${suite} has no Date that reads: ${JSON.stringify(date)}`,
-      )
+      throw new Fault("lock/odd-list", `${file} has no Date that reads: ${JSON.stringify(date)}`)
     }),
   )
   return Math.max(...dates)

@@ -79,11 +79,15 @@ async function fetchBatch(
   const largest = Math.max(...debs.map(({ size_bytes }) => size_bytes))
   const output = wanted.length === 0 ? "" : await download(apt, wanted, largest)
   const missing: LockedDeb[] = []
-  for (const { deb, address, path } of files) {
-    if (await hasSize(path, null)) await takeIn(home, debFile(deb), path)
-    else if (saysGone(output, address)) missing.push(deb)
-    else throw unreachable(deb, output)
-  }
+  // the good ones are kept before the first bad one is told of
+  const ends = await Promise.allSettled(
+    files.map(async ({ deb, address, path }) => {
+      if (await hasSize(path, null)) await takeIn(home, debFile(deb), path)
+      else if (saysGone(output, address)) missing.push(deb)
+      else throw unreachable(deb, output)
+    }),
+  )
+  for (const end of ends) if (end.status === "rejected") throw end.reason
   return missing
 }
 

@@ -70,7 +70,7 @@ export async function openDebianArchive(): Promise<DebianArchive> {
         served.set(`${root}/${path}`, deb)
         return `${renderControl(one)}Filename: ${path}\nSize: ${deb.length}\nSHA256: ${sha256(deb)}\n`
       })
-      const lists = Buffer.from(`${paragraphs.join("\n")}\n`)
+      const lists = Buffer.from(paragraphs.map((one) => `${one}\n`).join(""))
       const list = `main/binary-amd64/Packages`
       served.set(`${root}/dists/${suite}/${list}`, lists)
       served.set(`${root}/dists/${suite}/${list}.gz`, gzipSync(lists))
@@ -144,7 +144,9 @@ function makeDeb(parent: string, one: FakePackage): Buffer {
   put(`usr/share/doc/${name}/copyright`, `License: of ${name}\n`)
   if (changelog !== undefined) put(`usr/share/doc/${name}/changelog.Debian.gz`, gzipSync(changelog))
   for (const [path, text] of Object.entries(files)) put(path, text)
-  execFileSync("dpkg-deb", ["--root-owner-group", "--build", tree, `${tree}.deb`], { stdio: "ignore" })
+  // the same package is the same bytes whenever it is made
+  const env = { ...process.env, SOURCE_DATE_EPOCH: "1" }
+  execFileSync("dpkg-deb", ["--root-owner-group", "--build", tree, `${tree}.deb`], { stdio: "ignore", env })
   return readFileSync(`${tree}.deb`)
 }
 
