@@ -50,8 +50,8 @@ export async function lockImage(
   )
   const stages = await openStages(context, `lock-${storedName(target)}`)
   const held = request.update ? [] : (before?.deb ?? [])
-  const after = await stages.plain("lock", `lock: ${file}, asking Debian`, () =>
-    makeLock({ projectDir, ...target, wants }, held, context, stages.runner),
+  const after = await stages.plain("lock", `lock: ${file}, asking Debian`, (note) =>
+    makeLock({ projectDir, ...target, wants }, held, context, stages.runner, note),
   )
   const moves = listMoves(before, after)
   // the day of the Release files alone is no change

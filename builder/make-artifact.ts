@@ -43,6 +43,7 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
         debianTar: rootfs.root.tar,
         debianOwners: rootfs.root.owners,
         npmFiles: rootfs.npmFiles,
+        npmTrees: rootfs.npmTrees,
         contents,
         tar,
         inventory: join(work, INVENTORY_FILE),

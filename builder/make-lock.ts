@@ -11,7 +11,7 @@ import { lockPath, readLock, writeLock } from "./lock/lock-file.ts"
 import { renderLock } from "./lock/render-lock.ts"
 import { resolveDebian, updateApt } from "./lock/resolve-debian.ts"
 import { openDebian } from "./open-debian.ts"
-import { goneFault, providePackages, sizeOfNpm } from "./package-store.ts"
+import { goneFault, lockNpms, providePackages } from "./package-store.ts"
 import type { Plan } from "./plan.ts"
 import type { BuildContext, Runner, Stages } from "./stages.ts"
 
@@ -55,8 +55,8 @@ export async function openLock(
     return lock
   })
   if (committed === null) {
-    const lock = await stages.plain("lock", `lock: ${path} is not there, asking Debian`, async () => {
-      const made = await makeLock(target, [], context, stages.runner)
+    const lock = await stages.plain("lock", `lock: ${path} is not there, asking Debian`, async (note) => {
+      const made = await makeLock(target, [], context, stages.runner, note)
       await writeLock(projectDir, path, made)
       return made
     })
@@ -96,8 +96,8 @@ async function openRelocked(
       ? inUse(earlier, "again")
       : { lock: committed, text, file: lockPath(target), made: "before", moves: [] }
   }
-  const lock = await stages.plain("lock", `lock: ${gone.length} packages are gone, asking Debian`, () =>
-    makeLock(target, first.deb, context, stages.runner),
+  const lock = await stages.plain("lock", `lock: ${gone.length} packages are gone, asking Debian`, (note) =>
+    makeLock(target, first.deb, context, stages.runner, note),
   )
   const stillGone = await provide(target, lock, context, stages)
   if (stillGone.length > 0) throw goneFault(join(locks, file), argumentsOf(target), stillGone, lock)
@@ -111,6 +111,7 @@ export async function makeLock(
   held: ImageLock["deb"],
   context: BuildContext,
   runner: Runner,
+  note: (text: string) => void = () => undefined,
 ): Promise<ImageLock> {
   if (context.offline) {
     throw new Fault("lock/offline", "there is no lock, and without the network none can be made", {
@@ -120,8 +121,7 @@ export async function makeLock(
   await using debian = await openDebian(context, runner)
   await updateApt(debian.apt)
   const { deb, epoch } = await resolveDebian(debian.apt, wants, held)
-  const npm: ImageLock["npm"] = []
-  for (const pin of wants.npm) npm.push({ ...pin, size_bytes: await sizeOfNpm(pin, context, runner) })
+  const npm = await lockNpms(wants.npm, context, runner, note)
   const { root, boot } = wants
   return { schema: 1, suite: "trixie", arch: "amd64", epoch, root: [...root], boot: [...boot], deb, npm }
 }

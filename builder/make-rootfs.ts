@@ -35,21 +35,30 @@ export interface Rootfs {
   readonly root: DebianTree
   readonly boot: DebianTree
   readonly npmFiles: readonly NpmFile[]
+  readonly npmTrees: readonly { readonly npm: PlannedNpm; readonly archive: string }[]
 }
 
 export async function makeRootfs(request: RootfsRequest): Promise<Rootfs> {
   const root = await debianStage(request, "root")
   const boot = await debianStage(request, "boot")
   const npmFiles: NpmFile[] = []
+  const npmTrees: Rootfs["npmTrees"][number][] = []
   for (const npm of request.plan.npm) {
-    const dir = await npmStage(request, npm)
+    if (npm.tree) npmTrees.push({ npm, archive: storePath(request.context.home, npmFile(npm)) })
+    if (npm.files.length === 0) continue
+    const dir = await filesStage(request, npm)
     npmFiles.push(
       ...npm.files.map(({ to, mode }, index) => {
         return { path: to, mode, file: join(dir, String(index)), npm: npm.name }
       }),
     )
   }
-  return { root, boot, npmFiles }
+  const integrities = npmTrees.map(({ npm }) => npm.integrity)
+  await readAgain(request, {
+    debs: [],
+    npms: request.lock.npm.filter(({ integrity }) => integrities.includes(integrity)),
+  })
+  return { root, boot, npmFiles, npmTrees }
 }
 
 async function debianStage(request: RootfsRequest, part: "root" | "boot"): Promise<DebianTree> {
@@ -76,7 +85,7 @@ async function debianStage(request: RootfsRequest, part: "root" | "boot"): Promi
   return readDebianTree(dir)
 }
 
-async function npmStage(request: RootfsRequest, npm: PlannedNpm): Promise<string> {
+async function filesStage(request: RootfsRequest, npm: PlannedNpm): Promise<string> {
   const { plan, lock, toolsDir, context, stages } = request
   return stages.stage({
     name: "npm-files",

@@ -7,7 +7,7 @@ import { openDebian } from "./open-debian.ts"
 import type { BuildContext, Runner } from "./stages.ts"
 import { isStored, type StoredFile, storePath } from "./store/content-store.ts"
 import { debFile, fetchDebs } from "./store/fetch-debs.ts"
-import { fetchNpm, type NpmPin, npmFile } from "./store/fetch-npm.ts"
+import { fetchNpms, type NpmPin, npmFile } from "./store/fetch-npm.ts"
 
 export interface ProvideRequest {
   readonly context: BuildContext
@@ -30,10 +30,7 @@ export async function providePackages(request: ProvideRequest): Promise<LockedDe
   const npms = await missing(request, request.npms, npmFile)
   if (debs.length + npms.length === 0) return []
   if (context.offline) throw offline([...debs.map(debFile), ...npms.map(npmFile)])
-  for (const npm of npms) {
-    note(`npm package ${npm.name} ${npm.version}`)
-    await fetchNpm(context.home, npm, runner)
-  }
+  if (npms.length > 0) await fetchNpms({ home: context.home, runner, note }, npms)
   if (debs.length === 0) return []
   await using debian = await openDebian(context, runner)
   const { home, debian: settings } = context
@@ -43,11 +40,21 @@ export async function providePackages(request: ProvideRequest): Promise<LockedDe
   )
 }
 
-/** The size of an archive, which comes into the store for it. */
-export async function sizeOfNpm(npm: NpmPin, context: BuildContext, runner: Runner): Promise<number> {
-  const file = npmFile(npm)
-  if (!(await isStored(context.home, file, true))) await fetchNpm(context.home, npm, runner)
-  return (await stat(storePath(context.home, file))).size
+/** The pins with the sizes of their archives, which come into the store for it. */
+export async function lockNpms(
+  pins: readonly NpmPin[],
+  context: BuildContext,
+  runner: Runner,
+  note: (text: string) => void,
+): Promise<LockedNpm[]> {
+  const lacking: NpmPin[] = []
+  for (const pin of pins) if (!(await isStored(context.home, npmFile(pin), true))) lacking.push(pin)
+  if (lacking.length > 0) await fetchNpms({ home: context.home, runner, note }, lacking)
+  const locked = pins.map(async ({ name, version, integrity }) => {
+    const size_bytes = (await stat(storePath(context.home, npmFile({ name, version, integrity })))).size
+    return { name, version, integrity, size_bytes }
+  })
+  return Promise.all(locked)
 }
 
 /** What is said of a lock whose packages are gone. */

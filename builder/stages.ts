@@ -4,6 +4,7 @@ import { mkdir, rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Home } from "../contract/home.ts"
 import type { Progress } from "../contract/progress.ts"
+import type { SigningChoice } from "../trust/signer.ts"
 import type { DebianSettings } from "./apt.ts"
 import { cachedStage, stageKey } from "./stage-cache.ts"
 
@@ -23,6 +24,8 @@ export interface BuildContext {
   readonly offline?: boolean
   /** Where packages of a lock are gone, go on with those of today, for this home alone. */
   readonly relock?: boolean
+  /** Who signs what is built; absent: the home's own key. */
+  readonly signing?: SigningChoice
   /** Milliseconds since 1970. */
   readonly now: () => number
 }

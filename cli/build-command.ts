@@ -7,8 +7,9 @@ import { jsonText } from "../contract/json-text.ts"
 import { builderContext } from "./builder-context.ts"
 import type { CliContext } from "./context.ts"
 import { renderLocks } from "./render-moves.ts"
+import { addSigningOptions, readSigningChoice, SIGNING_HELP, type SigningOptions } from "./signing-choice.ts"
 
-interface BuildOptions {
+interface BuildOptions extends SigningOptions {
   readonly profile: string
   readonly json?: boolean
   readonly offline?: boolean
@@ -16,7 +17,7 @@ interface BuildOptions {
 }
 
 export function addBuildCommand(program: Command, context: CliContext): void {
-  program
+  const command = program
     .command("build")
     .description("build an image: what did not change since the last build comes from the cache")
     .argument("<image>", "a folder of images/ with an image.toml")
@@ -26,29 +27,39 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       "--relock",
       "where Debian no longer has what the lock names, go on with what it has now, for this home",
     )
+  addSigningOptions(command)
     .option("--json", "print the report as JSON")
     .addHelpText(
       "after",
       [
         "\nAn image of another profile than strict is kept beside it, as IMAGE-PROFILE.",
         "Packages are those of images/IMAGE/lock.toml; `stereo lock --update IMAGE` takes newer ones.",
+        SIGNING_HELP,
         "\nExamples:",
         "  $ stereo build coder",
         "  $ stereo build coder --profile debug && stereo up --image coder-debug",
       ].join("\n"),
     )
     .action(async (image: string, options: BuildOptions) => {
+      const signing = readSigningChoice(options, context.environment)
       const { buildImage } = await import("../builder/build.ts")
       const report = await buildImage(
         context.projectDir,
         { name: image, profile: options.profile },
-        builderContext(context, options),
+        { ...builderContext(context, options), signing },
       )
-      context.print(options.json ? jsonText(toJson(report)) : describe(report))
+      const trusted = await isTrusted(context, report)
+      context.print(options.json ? jsonText(toJson(report, trusted)) : describe(report, trusted))
     })
 }
 
-function toJson({ image, stages, sealed, locks }: BuildReport) {
+/** Whether a machine can be started from it here. */
+async function isTrusted({ home }: CliContext, { signedBy }: BuildReport): Promise<boolean> {
+  const { readTrustedKeys } = await import("../trust/trusted-keys.ts")
+  return (await readTrustedKeys(home)).some(({ id }) => id === signedBy.id)
+}
+
+function toJson({ image, stages, sealed, signedBy, locks }: BuildReport, trusted: boolean) {
   return {
     name: image.name,
     profile: image.manifest.profile,
@@ -58,13 +69,14 @@ function toJson({ image, stages, sealed, locks }: BuildReport) {
     rootHash: image.manifest.verity.root_hash,
     sizeBytes: image.sizeBytes,
     files: image.manifest.files,
+    signedBy: { id: signedBy.id, trusted },
     stages,
     sealed,
     locks: locks.map(({ file, made, moves }) => ({ file, made, moves })),
   }
 }
 
-function describe({ image, stages, sealed, locks }: BuildReport): string {
+function describe({ image, stages, sealed, signedBy, locks }: BuildReport, trusted: boolean): string {
   const rows = stages.map(({ stage, seconds, cached }) => {
     return `  ${stage.padEnd(16)}${seconds.toFixed(1).padStart(7)} s${cached ? "  cached" : ""}`
   })
@@ -74,6 +86,7 @@ function describe({ image, stages, sealed, locks }: BuildReport): string {
   return [
     `${image.name} ${image.digest.slice(0, 12)}  ${mebibytes(image.sizeBytes)}: ${files.join(", ")}`,
     `pruned ${mebibytes(pruned)} of Debian; ${sealed.unprivileged.length} files lost a setuid or setgid bit`,
+    `signed by key ${signedBy.id.slice(0, 16)}${trusted ? "" : ", which is not trusted here: stereo keys trust FILE"}`,
     ...rows,
     `in ${image.dir}`,
     renderLocks(locks),

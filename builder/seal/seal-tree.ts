@@ -6,6 +6,7 @@ import type { Plan, PlannedEntry } from "../plan.ts"
 import { readTree, type Tree, type TreeEntry, writeTree } from "../tree.ts"
 import { type Origins, writeInventory } from "./inventory.ts"
 import { dropUnusedLibraries } from "./libraries.ts"
+import { addNpmTree, type NpmTree } from "./npm-trees.ts"
 import { compilePrune } from "./prune.ts"
 
 export interface SealRequest {
@@ -15,6 +16,7 @@ export interface SealRequest {
   readonly debianOwners: ReadonlyMap<string, string>
   /** Files taken out of npm packages, with where each goes. */
   readonly npmFiles: readonly NpmFile[]
+  readonly npmTrees: readonly NpmTree[]
   /** Bytes of the plan's file entries by sha256. */
   readonly contents: ReadonlyMap<string, Buffer>
   readonly tar: string
@@ -61,6 +63,9 @@ export async function sealTree(request: SealRequest): Promise<SealReport> {
     const content = { file, sizeBytes: (await stat(file)).size }
     tree.set(path, { kind: "file", mode, uid: 0, gid: 0, content })
     origins.set(path, `npm:${npm}`)
+  }
+  for (const npmTree of request.npmTrees) {
+    for (const path of await addNpmTree(tree, npmTree)) origins.set(path, `npm:${npmTree.npm.name}`)
   }
   for (const entry of plan.entries) {
     tree.set(entry.path, plannedEntry(entry, request.contents))

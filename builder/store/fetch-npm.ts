@@ -1,11 +1,12 @@
 /** Fetches archives of npm packages into the store with the host's npm, each checked before it is kept. */
 
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { mkdir, mkdtemp, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { z } from "zod"
 import { Fault } from "../../contract/fault.ts"
 import type { Home } from "../../contract/home.ts"
 import { type RunRequest, run } from "../run.ts"
-import { type StoredFile, storePath, takeIn } from "./content-store.ts"
+import { type StoredFile, takeIn } from "./content-store.ts"
 
 export interface NpmPin {
   readonly name: string
@@ -14,6 +15,9 @@ export interface NpmPin {
   /** Of the archive; absent: not known yet. */
   readonly size_bytes?: number
 }
+
+const BATCH = 8
+const PARALLEL = 3
 
 type Runner = Pick<RunRequest, "logFile" | "signal">
 
@@ -27,40 +31,72 @@ export function npmFile({ name, version, integrity, size_bytes }: NpmPin): Store
   }
 }
 
+export interface NpmRequest {
+  readonly home: Home
+  readonly runner: Runner
+  readonly note: (text: string) => void
+}
+
 /** Faults: `store/wrong-bytes`, and what npm itself says. */
-export async function fetchNpm(home: Home, npm: NpmPin, runner: Runner): Promise<void> {
-  const incoming = storePath(home, npmFile(npm), "incoming")
-  await mkdir(dirname(incoming), { recursive: true })
-  const download = await mkdtemp(join(dirname(incoming), ".npm-"))
+export async function fetchNpms({ home, runner, note }: NpmRequest, npms: readonly NpmPin[]): Promise<void> {
+  const waiting = [...npms]
+  let done = 0
+  const work = async () => {
+    for (let batch = waiting.splice(0, BATCH); batch.length > 0; batch = waiting.splice(0, BATCH)) {
+      await fetchBatch(home, batch, runner)
+      done += batch.length
+      note(`${done} of ${npms.length} npm packages`)
+    }
+  }
+  note(`${npms.length} npm packages`)
+  // a failure waits for the others' batches: no process of npm outlives it
+  const ends = await Promise.allSettled(Array.from({ length: PARALLEL }, work))
+  for (const end of ends) if (end.status === "rejected") throw end.reason
+}
+
+async function fetchBatch(home: Home, npms: readonly NpmPin[], runner: Runner): Promise<void> {
+  const incoming = join(home.cache, "store", "incoming")
+  await mkdir(incoming, { recursive: true })
+  const download = await mkdtemp(join(incoming, ".npm-"))
+  const specs = npms.map(({ name, version }) => `${name}@${version}`)
   try {
     const printed = await run({
       ...runner,
-      purpose: `npm package ${npm.name} ${npm.version}`,
+      purpose: `npm packages ${specs.join(", ")}`,
       cwd: download,
-      command: [
-        "npm",
-        "pack",
-        `${npm.name}@${npm.version}`,
-        "--json",
-        "--ignore-scripts",
-        "--loglevel=error",
-      ],
+      command: ["npm", "pack", ...specs, "--json", "--ignore-scripts", "--loglevel=error"],
     })
-    await rename(join(download, packedName(printed, npm)), incoming)
+    const files = packedFiles(printed)
+    // the good ones are kept before the first bad one is told of
+    const ends = await Promise.allSettled(
+      npms.map(async (npm) => {
+        const file = files.get(`${npm.name}@${npm.version}`)
+        if (file === undefined) throw oddNpm(npm, printed)
+        await takeIn(home, npmFile(npm), join(download, file))
+      }),
+    )
+    for (const end of ends) if (end.status === "rejected") throw end.reason
   } finally {
-    await rm(download, { recursive: true })
+    await rm(download, { recursive: true, force: true })
   }
-  await takeIn(home, npmFile(npm), incoming)
 }
 
-function packedName(printed: string, npm: NpmPin): string {
+const packed = z.array(z.looseObject({ name: z.string(), version: z.string(), filename: z.string() }))
+
+/** File name by NAME@VERSION; npm 10 prints a list, later ones a table by name. */
+function packedFiles(printed: string): Map<string, string> {
   const parsed: unknown = JSON.parse(printed)
-  const row: unknown = Array.isArray(parsed) ? parsed[0] : Object.values(parsed ?? {})[0]
-  if (row && typeof row === "object" && "filename" in row && typeof row.filename === "string") {
-    return row.filename.replace(/^@/, "").replace("/", "-")
-  }
-  throw new Fault(
-    "rootfs/odd-npm",
-    `npm pack ${npm.name} did not say which file it wrote: ${printed.slice(0, 200)}`,
+  const rows = packed.parse(Array.isArray(parsed) ? parsed : Object.values(parsed ?? {}))
+  return new Map(
+    rows.map(({ name, version, filename }) => {
+      return [`${name}@${version}`, filename.replace(/^@/, "").replace("/", "-")]
+    }),
+  )
+}
+
+function oddNpm({ name }: NpmPin, printed: string): Fault {
+  return new Fault(
+    "store/odd-npm",
+    `npm pack ${name} did not say which file it wrote: ${printed.slice(0, 200)}`,
   )
 }

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { PlannedNpm } from "../../builder/plan.ts"
 import { takeNpmFiles } from "../../builder/rootfs/npm-files.ts"
 import { storePath } from "../../builder/store/content-store.ts"
-import { fetchNpm, npmFile } from "../../builder/store/fetch-npm.ts"
+import { fetchNpms, type NpmRequest, npmFile } from "../../builder/store/fetch-npm.ts"
 import { homeLayout } from "../../contract/home.ts"
 import { openFolder } from "./project-folder.ts"
 
@@ -49,7 +49,7 @@ describe("npm packages", () => {
     using folder = openFolder()
     mkdirSync(join(folder.dir, "files"))
     const home = homeLayout(folder.dir)
-    await fetchNpm(home, npm, runnerIn(folder.dir))
+    await fetchNpms(requestIn(folder.dir), [npm])
     await takeNpmFiles(npm, storePath(home, npmFile(npm)), join(folder.dir, "files"))
     expect(readFileSync(join(folder.dir, "files", "0"), "utf8")).toBe("tool!")
   })
@@ -57,9 +57,7 @@ describe("npm packages", () => {
   it("refuses an archive that has another integrity, and says both", async () => {
     using folder = openFolder()
     const wrong = `sha512-${"A".repeat(86)}==`
-    await expect(
-      fetchNpm(homeLayout(folder.dir), { ...npm, integrity: wrong }, runnerIn(folder.dir)),
-    ).rejects.toMatchObject({
+    await expect(fetchNpms(requestIn(folder.dir), [{ ...npm, integrity: wrong }])).rejects.toMatchObject({
       code: "store/wrong-bytes",
       message: expect.stringMatching(
         new RegExp(`expected sha512 0{128}\\n +got +sha512 ${npmFile(npm).digest}, ${archive.length} bytes`),
@@ -80,8 +78,9 @@ describe("npm packages", () => {
   })
 })
 
-function runnerIn(dir: string): { logFile: string; signal: AbortSignal } {
-  return { logFile: join(dir, "log"), signal: new AbortController().signal }
+function requestIn(dir: string): NpmRequest {
+  const runner = { logFile: join(dir, "log"), signal: new AbortController().signal }
+  return { home: homeLayout(dir), runner, note: () => undefined }
 }
 
 function renderArchive(files: Readonly<Record<string, string>>): Promise<Buffer> {

@@ -110,7 +110,16 @@ async function seal(
   const contents = new Map(["ours", "new", "x"].map((text) => [sha256(text), Buffer.from(text)]))
   const debianOwners = new Map(Object.keys(entries).map((path) => [path, "of-debian"]))
   const inventory = join(folder.dir, "inventory.json")
-  const report = await sealTree({ plan, debianTar, debianOwners, npmFiles: [], contents, tar, inventory })
+  const report = await sealTree({
+    plan,
+    debianTar,
+    debianOwners,
+    npmFiles: [],
+    npmTrees: [],
+    contents,
+    tar,
+    inventory,
+  })
   const listed = parseInventory.parse(JSON.parse(readFileSync(inventory, "utf8"))).entries
   return { report, bytes: readFileSync(tar), tree: await readTree(tar, () => false), listed }
 }
