@@ -1,0 +1,20 @@
+/** An image's path from a registry: who vouches for it comes first, then its files, each as it was signed. */
+
+import { createHash } from "node:crypto"
+import { createReadStream } from "node:fs"
+import { chmod, mkdir, readdir, rename, rm, stat, statfs } from "node:fs/promises"
+import { join } from "node:path"
+import { pipeline } from "node:stream/promises"
+import { Fault } from "../../contract/fault.ts"
+import type { Manifest } from "../../contract/manifest.ts"
+import type { Progress } from "../../contract/progress.ts"
+import { ANNOTATION, type Descriptor } from "./artifact.ts"
+import { type FoundArtifact, fetchArtifact } from "./fetch-artifact.ts"
+import { type PlannedFile, planFiles, planSigned } from "./plan-files.ts"
+import type { ImageReference } from "./reference.ts"
+import { downloadBlob } from "./registry/download-blob.ts"
+import type { RegistryClient } from "./registry/registry-client.ts"
+import { runTogether } from "./run-together.ts"
+import { openTransferMeter } from "./transfer-meter.ts"
+import { unpackBlob } from "./unpack-blob.ts"
+
