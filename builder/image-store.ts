@@ -48,15 +48,28 @@ export async function storeImage(
     const digest = createHash("sha256")
       .update(await write(work))
       .digest("hex")
-    const dir = join(byDigest, digest)
-    await chmod(work, 0o755)
-    await moveInto(work, dir)
-    await pointName(home, name, digest)
-    await removeOldest(home)
+    await adoptImage(home, work, { digest, name })
     return readImage(home, name)
   } finally {
     await rm(work, { recursive: true, force: true })
   }
+}
+
+/**
+ * Makes a finished image's folder, which lies beside the others, one of them, and gives where it is. The name
+ * changes last; null: it is known by its digest only.
+ */
+export async function adoptImage(
+  home: Home,
+  work: string,
+  { digest, name }: { readonly digest: string; readonly name: string | null },
+): Promise<string> {
+  const dir = join(home.images, "by-digest", digest)
+  await chmod(work, 0o755)
+  await moveInto(work, dir)
+  if (name !== null) await pointName(home, name, digest)
+  await removeOldest(home)
+  return dir
 }
 
 /**
@@ -116,7 +129,8 @@ async function removeOldest(home: Home): Promise<void> {
   const byDigest = join(home.images, "by-digest")
   const byName = join(home.images, "by-name")
   const named = new Set(await Promise.all((await imageNames(byName)).map((name) => digestOf(byName, name))))
-  const nameless = (await readdir(byDigest)).filter((digest) => !named.has(digest))
+  // a folder with a dot before its name is no image yet
+  const nameless = (await readdir(byDigest)).filter((digest) => !digest.startsWith(".") && !named.has(digest))
   const dated = await Promise.all(
     nameless.map(async (digest) => ({ digest, madeMs: (await stat(join(byDigest, digest))).mtimeMs })),
   )

@@ -21,6 +21,8 @@ import { addLogsCommand } from "./logs-command.ts"
 import { addLsCommand } from "./ls-command.ts"
 import { addPlanCommand } from "./plan-command.ts"
 import { terminalProgress } from "./progress.ts"
+import { addPullCommand } from "./pull-command.ts"
+import { addPushCommand } from "./push-command.ts"
 import { reportFailure } from "./report-failure.ts"
 import { reportUsage } from "./report-usage.ts"
 import { addRmCommand } from "./rm-command.ts"
@@ -63,6 +65,8 @@ addPlanCommand(program, context)
 addBuildCommand(program, context)
 addImagesCommand(program, context)
 addKeysCommand(program, context)
+addPushCommand(program, context)
+addPullCommand(program, context)
 addUpCommand(program, context)
 addLsCommand(program, context)
 addExecCommand(program, context)

@@ -44,7 +44,9 @@ export type Descriptor = z.infer<typeof descriptor>
 
 const layer = descriptor.extend({
   mediaType: z.enum([MEDIA.file, MEDIA.fileZstd, MEDIA.provenance]),
-  annotations: z.looseObject({ [ANNOTATION.title]: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/) }),
+  annotations: z
+    .object({ [ANNOTATION.title]: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/) })
+    .catchall(z.string()),
 })
 
 const artifactManifest = z.strictObject({

@@ -45,9 +45,13 @@ export async function fetchArtifact(
   const bytes = await readBytes(answer, MAX_OCI_MANIFEST_BYTES)
   const digest = digestOf(bytes)
   if (pinned !== null && digest !== pinned) {
-    throw new Fault("registry/wrong-bytes", `${shown}: the registry answers with another manifest, of digest ${digest}`, {
-      hint: "it, or something on the way to it, changed it; nothing was kept",
-    })
+    throw new Fault(
+      "registry/wrong-bytes",
+      `${shown}: the registry answers with another manifest, of digest ${digest}`,
+      {
+        hint: "it, or something on the way to it, changed it; nothing was kept",
+      },
+    )
   }
   return { manifest: parseArtifact(bytes, shown), digest }
 }

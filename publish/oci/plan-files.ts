@@ -30,9 +30,13 @@ export function planSigned(artifact: ArtifactManifest): readonly Descriptor[] {
   if (provenance.some(({ annotations }) => annotations[ANNOTATION.title] === PROVENANCE_FILES.envelope)) {
     return [withTitle(artifact.config, "manifest.toml"), ...provenance]
   }
-  throw new Fault("artifact/not-signed", `the artifact has no ${PROVENANCE_FILES.envelope}: nobody vouches for it`, {
-    hint: "build the image again, which signs it, and push it",
-  })
+  throw new Fault(
+    "artifact/not-signed",
+    `the artifact has no ${PROVENANCE_FILES.envelope}: nobody vouches for it`,
+    {
+      hint: "build the image again, which signs it, and push it",
+    },
+  )
 }
 
 /** The rest. `manifest` is verified; the artifact is not, and says nothing that is believed. Fault: `artifact/unfit`. */
@@ -47,7 +51,10 @@ export function planFiles(artifact: ArtifactManifest, manifest: Manifest): reado
     const { sha256, size_bytes: sizeBytes } = file
     const compressed = layer.mediaType === MEDIA.fileZstd
     if (!compressed && (layer.digest !== `sha256:${sha256}` || layer.size !== sizeBytes)) {
-      throw unfit(name, `it is ${layer.digest} with ${layer.size} bytes, and the image's manifest says sha256:${sha256} with ${sizeBytes}`)
+      throw unfit(
+        name,
+        `it is ${layer.digest} with ${layer.size} bytes, and the image's manifest says sha256:${sha256} with ${sizeBytes}`,
+      )
     }
     if (compressed && layer.size > sizeBytes + ZSTD_MARGIN_BYTES) {
       throw unfit(name, `it has ${layer.size} bytes compressed, and ${sizeBytes} when it is not`)

@@ -10,6 +10,7 @@ import { type ImageReference, renderPinned } from "./reference.ts"
 import type { RegistryClient } from "./registry/registry-client.ts"
 import { type UploadReport, uploadBlob } from "./registry/upload-blob.ts"
 import { openUploadNotes } from "./registry/upload-notes.ts"
+import { removeStale } from "./remove-stale.ts"
 import { runTogether } from "./run-together.ts"
 import { openTransferMeter } from "./transfer-meter.ts"
 
@@ -43,10 +44,15 @@ export interface PushedBlob extends UploadReport {
   readonly sizeBytes: number
 }
 
+const PACK_PREFIX = "pushing-"
+const NOTES = "uploads"
+
 /** Faults: those of registry-client.ts and pack-image.ts, `registry/upload-failed`, `registry/other-digest`. */
 export async function pushImage(request: PushRequest): Promise<PushReport> {
   const { image, reference, progress, signal } = request
-  const packDir = await mkdtemp(join(request.workDir, "pushing-"))
+  await removeStale(request.workDir, PACK_PREFIX, request.now())
+  await removeStale(join(request.workDir, NOTES), "", request.now())
+  const packDir = await mkdtemp(join(request.workDir, PACK_PREFIX))
   try {
     const packed = await progress.step("Packing", () => packImage(image, packDir, signal))
     const blobs = await progress.step(`Uploading to ${reference.registry}`, (note) =>
@@ -72,7 +78,7 @@ function uploadAll(
   blobs.sort((left, right) => right.descriptor.size - left.descriptor.size)
   const totalBytes = blobs.reduce((sum, { descriptor }) => sum + descriptor.size, 0)
   const meter = openTransferMeter(totalBytes, note, now)
-  const notes = openUploadNotes(join(workDir, "uploads"), `${registry}/${repository}`)
+  const notes = openUploadNotes(join(workDir, NOTES), `${registry}/${repository}`)
   return runTogether(blobs, parallel, signal, async (blob, either) => {
     const report = await uploadBlob({
       ...{ client, repository, blob, mountFrom, notes, signal: either },

@@ -10,7 +10,12 @@ import { Fault, reasonOf } from "../../contract/fault.ts"
 import type { PlannedFile } from "./plan-files.ts"
 
 /** `part`: the blob, whose digest is right; it is gone afterwards. Fault: `artifact/wrong-bytes`. */
-export async function unpackBlob(file: PlannedFile, part: string, target: string, signal: AbortSignal): Promise<void> {
+export async function unpackBlob(
+  file: PlannedFile,
+  part: string,
+  target: string,
+  signal: AbortSignal,
+): Promise<void> {
   // its digest is the one that the image's manifest has
   if (!file.compressed) return rename(part, target)
   const unpacked = `${target}.unpacked`
@@ -23,7 +28,12 @@ export async function unpackBlob(file: PlannedFile, part: string, target: string
   await rm(part)
 }
 
-async function decompress(file: PlannedFile, part: string, target: string, signal: AbortSignal): Promise<void> {
+async function decompress(
+  file: PlannedFile,
+  part: string,
+  target: string,
+  signal: AbortSignal,
+): Promise<void> {
   const { name, sha256, sizeBytes } = file
   const hash = createHash("sha256")
   let length = 0
@@ -49,7 +59,10 @@ async function decompress(file: PlannedFile, part: string, target: string, signa
   }
   const found = hash.digest("hex")
   if (length === sizeBytes && found === sha256) return
-  throw wrongBytes(name, `it has ${length} bytes of sha256 ${found}, and the image's manifest says ${sizeBytes} of ${sha256}`)
+  throw wrongBytes(
+    name,
+    `it has ${length} bytes of sha256 ${found}, and the image's manifest says ${sizeBytes} of ${sha256}`,
+  )
 }
 
 function wrongBytes(name: string, reason: string): Fault {

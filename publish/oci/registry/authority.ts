@@ -69,7 +69,7 @@ async function getToken(
       "registry/denied",
       `${realm.origin} gives no token for ${scope}: status ${answer.status}`,
       {
-        hint: `log in: skopeo login ${origin.host}, or docker login ${origin.host}`,
+        hint: `log in: docker login ${origin.host}, or skopeo login --authfile ~/.docker/config.json ${origin.host}`,
       },
     )
   }

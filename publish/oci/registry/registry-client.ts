@@ -106,7 +106,7 @@ async function sendFollowing(options: ClientOptions, call: RegistryCall, first: 
     const mayFollow = call.method === "GET" || call.method === "HEAD"
     if (!mayFollow || !REDIRECTS.includes(answer.status) || location === undefined) return answer
     answer.body.destroy()
-    if (!URL.canParse(location, url)) throw badRedirect(url, location)
+    if (!URL.canParse(location, url.href)) throw badRedirect(url, location)
     const next = new URL(location, url)
     if (url.protocol === "https:" && next.protocol !== "https:") throw badRedirect(url, next.origin)
     url = next
@@ -152,7 +152,7 @@ async function refused(call: RegistryCall, url: URL, answer: HttpAnswer): Promis
   const message = `${call.method} ${shown(url)}: status ${answer.status}${words === "" ? "" : ` (${words})`}`
   if (answer.status === 401 || answer.status === 403) {
     return new Fault("registry/denied", message, {
-      hint: `log in with an account that may: skopeo login ${url.host}, or docker login ${url.host}`,
+      hint: `log in with an account that may: docker login ${url.host}, or skopeo login --authfile ~/.docker/config.json ${url.host}`,
     })
   }
   const wants = answer.headers["retry-after"]

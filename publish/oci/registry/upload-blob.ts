@@ -243,7 +243,7 @@ function readOffset(answer: HttpAnswer): number | null {
 
 function readLocation(client: RegistryClient, answer: HttpAnswer): string {
   const location = answer.headers["location"] ?? ""
-  const url = URL.canParse(location, client.origin) ? new URL(location, client.origin) : null
+  const url = URL.canParse(location, client.origin.href) ? new URL(location, client.origin) : null
   if (url !== null && location !== "" && (url.protocol === "https:" || client.origin.protocol === "http:"))
     return url.href
   throw new Fault("registry/bad-answer", `${client.origin.host} opened an upload without saying where`, {

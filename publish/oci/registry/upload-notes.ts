@@ -24,7 +24,7 @@ export function openUploadNotes(dir: string, place: string): UploadNotes {
         throw thrown
       })
       // one that was cut by a full disk is none
-      return text !== null && text.endsWith("\n") && text.length <= MAX_LOCATION ? text.trimEnd() : null
+      return text?.endsWith("\n") && text.length <= MAX_LOCATION ? text.trimEnd() : null
     },
     async write(digest, location) {
       const file = fileOf(digest)
