@@ -38,6 +38,7 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
         plan,
         debianTar: rootfs.root.tar,
         npmFiles: rootfs.npmFiles,
+        npmTrees: rootfs.npmTrees,
         contents,
         tar,
       })
