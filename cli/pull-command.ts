@@ -51,7 +51,7 @@ async function pull(context: CliContext, text: string, options: PullOptions): Pr
   const { pullImage } = await import("../publish/oci/pull-image.ts")
   const { readTrustedKeys } = await import("../trust/trusted-keys.ts")
   const { openBuildLock } = await import("../builder/build-lock.ts")
-  const { adoptImage } = await import("../builder/image-store.ts")
+  const { adoptImage } = await import("../builder/adopt-image.ts")
   const { storedName } = await import("../contract/image-name.ts")
   const reference = parseReference(text)
   refuseUnpinned(reference, text, options)

@@ -73,14 +73,12 @@ async function push(context: CliContext, image: string, text: string, options: P
 function describe({ pinned, blobs }: PushReport): string {
   const rows = blobs.map(({ name, how, sizeBytes, sentBytes, resumedAt }) => [
     `  ${name}`,
-    mebibytes(sizeBytes),
-    how === "sent"
-      ? `${mebibytes(sentBytes)} sent${resumedAt > 0 ? `, on from ${mebibytes(resumedAt)}` : ""}`
-      : how,
+    size(sizeBytes),
+    how === "sent" ? `${size(sentBytes)} sent${resumedAt > 0 ? `, on from ${size(resumedAt)}` : ""}` : how,
   ])
   return `${printTable(["", "", ""], rows).replace(/^\n/, "")}pull it with: stereo pull ${pinned}\n`
 }
 
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1_048_576).toFixed(1)} MiB`
+function size(bytes: number): string {
+  return bytes < 1_048_576 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1_048_576).toFixed(1)} MiB`
 }

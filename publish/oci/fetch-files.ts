@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { chmod, lstat, readdir, rename, rm, stat, statfs } from "node:fs/promises"
+import { chmod, link, lstat, readdir, rename, rm, statfs } from "node:fs/promises"
 import { join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { Fault } from "../../contract/fault.ts"
@@ -62,6 +62,25 @@ export async function fetchSigned(
   }
 }
 
+/** Files that another image here has in the same form need not come again. */
+export async function reuseFiles(
+  files: readonly PlannedFile[],
+  imagesDir: string,
+  dir: string,
+): Promise<void> {
+  const images = (await readdir(imagesDir)).filter((name) => /^[0-9a-f]{64}$/.test(name))
+  for (const { name, sha256, sizeBytes } of files) {
+    const path = join(dir, name)
+    if ((await lstat(path).catch(goneAsNull)) !== null) continue
+    for (const image of images) {
+      const other = join(imagesDir, image, name)
+      if (!(await isFile(other, sha256, sizeBytes))) continue
+      await link(other, path)
+      break
+    }
+  }
+}
+
 /** Ends when all are there; files that are no part of the image are gone. Faults: `pull/disk-full`, `artifact/wrong-bytes`, those of download-blob.ts. */
 export async function fetchFiles(
   request: FetchRequest,
@@ -112,11 +131,8 @@ async function download(
 async function refuseFullDisk(files: readonly PlannedFile[], dir: string): Promise<void> {
   let needed = files.length === 0 ? 0 : SPARE_BYTES
   for (const { name, blob, compressed, sizeBytes } of files) {
-    const have = await stat(join(dir, `${name}${PART}`)).catch((thrown: NodeJS.ErrnoException) => {
-      if (thrown.code === "ENOENT") return { size: 0 }
-      throw thrown
-    })
-    needed += blob.size - Math.min(have.size, blob.size) + (compressed ? sizeBytes : 0)
+    const have = await lstat(join(dir, `${name}${PART}`)).catch(goneAsNull)
+    needed += blob.size - Math.min(have?.size ?? 0, blob.size) + (compressed ? sizeBytes : 0)
   }
   const { bavail, bsize } = await statfs(dir)
   const free = bavail * bsize
@@ -131,14 +147,16 @@ async function refuseFullDisk(files: readonly PlannedFile[], dir: string): Promi
 }
 
 async function isFile(path: string, sha256: string, sizeBytes: number): Promise<boolean> {
-  const found = await lstat(path).catch((thrown: NodeJS.ErrnoException) => {
-    if (thrown.code === "ENOENT") return null
-    throw thrown
-  })
+  const found = await lstat(path).catch(goneAsNull)
   if (found === null || !found.isFile() || found.size !== sizeBytes) return false
   const hash = createHash("sha256")
   await pipeline(createReadStream(path), hash)
   return hash.digest("hex") === sha256
+}
+
+function goneAsNull(thrown: NodeJS.ErrnoException): null {
+  if (thrown.code === "ENOENT") return null
+  throw thrown
 }
 
 /** A run that was killed while it decompressed leaves a file that nobody goes on with. */

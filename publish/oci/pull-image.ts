@@ -10,7 +10,7 @@ import type { PublicKey } from "../../trust/public-key.ts"
 import type { VerifiedImage, Voucher } from "../../trust/verification.ts"
 import { type VerifyRequest, verifyImage } from "../../trust/verify-image.ts"
 import { type FoundArtifact, fetchArtifact } from "./fetch-artifact.ts"
-import { type FileReport, fetchFiles, fetchSigned } from "./fetch-files.ts"
+import { type FileReport, fetchFiles, fetchSigned, reuseFiles } from "./fetch-files.ts"
 import { planFiles, planSigned } from "./plan-files.ts"
 import type { ImageReference } from "./reference.ts"
 import type { RegistryClient } from "./registry/registry-client.ts"
@@ -69,6 +69,7 @@ export async function pullImage<Kept>(
   try {
     const signed = await progress.step("Verifying the signature", () => fetchVerified(request, found, dir))
     const planned = planFiles(found.manifest, signed.manifest)
+    await reuseFiles(planned, imagesDir, dir)
     const files = await progress.step("Downloading", (note) => fetchFiles(request, planned, dir, note))
     await verify(request, dir, found, "start")
     const { digest, manifest, vouchers } = signed

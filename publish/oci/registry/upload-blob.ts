@@ -55,10 +55,11 @@ export async function uploadBlob(request: UploadRequest): Promise<UploadReport> 
       onBytes(size)
       return { how: "mounted", sentBytes, resumedAt: 0 }
     }
-    onBytes(session.offset)
+    const resumedAt = session.offset
+    onBytes(resumedAt)
     const end = await sendAll({ ...request, scope, file, session })
     sentBytes += end.sentBytes
-    if (end.kind === "complete") return { how: "sent", sentBytes, resumedAt: session.offset }
+    if (end.kind === "complete") return { how: "sent", sentBytes, resumedAt }
     // the registry knows nothing of this upload any more: another one from its beginning
     onBytes(-end.offset)
     await request.notes.forget(digest)

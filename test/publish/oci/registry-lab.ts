@@ -3,8 +3,8 @@
 import { createHash, randomBytes } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync } from "node:fs"
 import { join } from "node:path"
+import { adoptImage } from "../../../builder/adopt-image.ts"
 import { openBuildLock } from "../../../builder/build-lock.ts"
-import { adoptImage } from "../../../builder/image-store.ts"
 import { storedName } from "../../../contract/image-name.ts"
 import { silentProgress } from "../../../contract/progress.ts"
 import { type PulledImage, pullImage } from "../../../publish/oci/pull-image.ts"
@@ -17,8 +17,8 @@ import { openTransport, registryOrigin } from "../../../publish/oci/registry/tra
 import { readTrustedKeys, trustKey } from "../../../trust/trusted-keys.ts"
 import { type ImageFolder, openTestStore, type TestStore } from "../../trust/image-folder.ts"
 
-/** Three chunks of an upload and a bit; what is in it does not compress. */
-const ROOT_BYTES = 28 << 20
+/** Two chunks of an upload and a bit; what is in it does not compress. */
+const ROOT_BYTES = 18 << 20
 
 export interface Lab extends AsyncDisposable {
   readonly image: ImageFolder
