@@ -118,12 +118,12 @@ export async function makeLock(
       hint: "run it once without --offline",
     })
   }
-  await using debian = await openDebian(context, runner)
+  await using debian = await openDebian(context, runner, wants.suite)
   await updateApt(debian.apt)
   const { deb, epoch } = await resolveDebian(debian.apt, wants, held)
   const npm = await lockNpms(wants.npm, context, runner, note)
-  const { root, boot } = wants
-  return { schema: 1, suite: "trixie", arch: "amd64", epoch, root: [...root], boot: [...boot], deb, npm }
+  const { suite, root, boot } = wants
+  return { schema: 1, suite, arch: "amd64", epoch, root: [...root], boot: [...boot], deb, npm }
 }
 
 function refuseStale(lock: ImageLock, target: LockTarget): void {
@@ -151,7 +151,7 @@ async function provide(
   return stages.plain("fetch", `packages of ${storedName(target)}: checked, into the store`, (note) =>
     providePackages({
       ...{ context, runner: stages.runner, note, deep: false },
-      ...{ epoch: lock.epoch, debs: lock.deb, npms: lock.npm },
+      ...{ suite: lock.suite, epoch: lock.epoch, debs: lock.deb, npms: lock.npm },
     }),
   )
 }

@@ -116,7 +116,7 @@ async function readAgain(
 ): Promise<void> {
   const note = () => undefined
   const gone = await providePackages({
-    ...{ context, runner: stages.runner, epoch: lock.epoch, deep: true, note },
+    ...{ context, runner: stages.runner, suite: lock.suite, epoch: lock.epoch, deep: true, note },
     ...packages,
   })
   if (gone.length > 0) throw goneFault(lockFile, plan.name, gone, lock)

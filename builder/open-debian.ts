@@ -10,14 +10,14 @@ export interface OpenDebian extends AsyncDisposable {
 }
 
 /** Its folder goes with it; those of builds that were killed go at the next opening, which the build lock allows. */
-export async function openDebian(context: BuildContext, runner: Runner): Promise<OpenDebian> {
+export async function openDebian(context: BuildContext, runner: Runner, suite: string): Promise<OpenDebian> {
   const sources = await findDebianSources(context.debian ?? NO_SETTINGS, runner)
   const parent = join(context.home.cache, "apt")
   await rm(parent, { recursive: true, force: true })
   await mkdir(parent, { recursive: true })
   const dir = await mkdtemp(join(parent, "of-"))
   return {
-    apt: await openApt(sources, "trixie", dir, runner),
+    apt: await openApt(sources, suite, dir, runner),
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }),
   }
 }

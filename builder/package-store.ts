@@ -12,6 +12,8 @@ import { fetchNpms, type NpmPin, npmFile } from "./store/fetch-npm.ts"
 export interface ProvideRequest {
   readonly context: BuildContext
   readonly runner: Runner
+  /** Of the lock, as is the epoch. */
+  readonly suite: string
   readonly epoch: number
   readonly debs: readonly LockedDeb[]
   readonly npms: readonly LockedNpm[]
@@ -32,7 +34,7 @@ export async function providePackages(request: ProvideRequest): Promise<LockedDe
   if (context.offline) throw offline([...debs.map(debFile), ...npms.map(npmFile)])
   if (npms.length > 0) await fetchNpms({ home: context.home, runner, note }, npms)
   if (debs.length === 0) return []
-  await using debian = await openDebian(context, runner)
+  await using debian = await openDebian(context, runner, request.suite)
   const { home, debian: settings } = context
   return fetchDebs(
     { home, apt: debian.apt, snapshot: settings?.snapshot ?? null, epoch: request.epoch, note },

@@ -44,7 +44,7 @@ export async function setupTools(
       const note = () => undefined
       const gone = await providePackages({
         ...{ context, runner: stages.runner, note, deep: true },
-        ...{ epoch: lock.epoch, debs: lock.deb, npms: [] },
+        ...{ suite: lock.suite, epoch: lock.epoch, debs: lock.deb, npms: [] },
       })
       if (gone.length > 0) throw goneFault(file, "tools", gone, lock)
       const placed = lock.deb.map((deb) => ({ deb, file: storePath(home, debFile(deb)) }))

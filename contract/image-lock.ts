@@ -5,6 +5,8 @@ import { sha256Hex } from "./manifest.ts"
 
 const packageName = z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, "expected a Debian package name")
 
+const suite = z.string().regex(/^[a-z][a-z-]*$/, "expected a suite such as trixie-security")
+
 export const lockedDeb = z.strictObject({
   name: packageName,
   version: z.string().regex(/^[A-Za-z0-9.+:~-]+$/, "expected a Debian version"),
@@ -12,7 +14,7 @@ export const lockedDeb = z.strictObject({
   /** The parts of the image that it is in. */
   parts: z.array(z.enum(["root", "boot"])).min(1),
   /** The suite that it was found in, such as `trixie-security`. */
-  suite: z.string().regex(/^[a-z][a-z-]*$/, "expected a suite such as trixie-security"),
+  suite,
   size_bytes: z.int().positive(),
   sha256: sha256Hex,
   /** Below whatever mirror of Debian is asked. */
@@ -33,7 +35,7 @@ export type LockedNpm = z.infer<typeof lockedNpm>
 
 export const imageLock = z.strictObject({
   schema: z.literal(1),
-  suite: z.literal("trixie"),
+  suite,
   arch: z.literal("amd64"),
   /** The newest Date of the signed Release files that it was made from, in seconds since 1970. */
   epoch: z.int().positive(),

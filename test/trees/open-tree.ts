@@ -16,25 +16,25 @@ import { STRICT_PROFILE } from "../../contract/image-name.ts"
 import { silentProgress } from "../../contract/progress.ts"
 import { projectDir, sharedHome } from "../e2e/test-home.ts"
 
-/** Gives the folder of a tree with these packages, made once for all test runs; run what is in it with bubblewrap. */
-export async function openTree(name: string, packages: readonly string[]): Promise<string> {
+/** Gives the folder of a tree with these packages of Debian's suite, made once for all test runs; run what is in it with bubblewrap. */
+export async function openTree(name: string, packages: readonly string[], suite = "trixie"): Promise<string> {
   const home = homeLayout(sharedHome)
   const signal = new AbortController().signal
   await using _lock = await openBuildLock(home.cache, () => undefined, signal)
   const context = { home, progress: silentProgress, signal, now: Date.now }
   const stages = await openStages(context, `tree-${name}`)
-  const request = { suite: "trixie", packages: [...packages].sort(), purpose: `the tree ${name}` }
+  const request = { suite, packages: [...packages].sort(), purpose: `the tree ${name}` }
   return stages.stage({
     name: "test-trees",
     title: request.purpose,
     inputs: request,
     make: async (work) => {
       const { runner } = stages
-      const wants = { suite: "trixie", root: request.packages, boot: [], npm: [] }
+      const wants = { suite, root: request.packages, boot: [], npm: [] }
       const target = { projectDir, name, profile: STRICT_PROFILE, wants }
       const { deb: debs, epoch } = await makeLock(target, [], context, runner)
       const note = () => undefined
-      const gone = await providePackages({ context, runner, epoch, debs, npms: [], deep: true, note })
+      const gone = await providePackages({ context, runner, suite, epoch, debs, npms: [], deep: true, note })
       if (gone.length > 0) throw new Error(`the mirror has lost ${gone[0]?.name} since a moment ago`)
       const placed = debs.map((deb) => ({ deb, file: storePath(home, debFile(deb)) }))
       await makeDebianTree(
