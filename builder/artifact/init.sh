@@ -10,7 +10,8 @@ fail() {
 }
 
 # busybox finds its own commands through /proc, which therefore comes first and by its whole name.
-/bin/busybox mount -t proc -o nosuid,nodev,noexec proc /proc || exit 1
+# Nobody but root sees the processes of others.
+/bin/busybox mount -t proc -o nosuid,nodev,noexec,hidepid=invisible proc /proc || exit 1
 mount -t devtmpfs -o nosuid,noexec dev /dev || fail "no /dev"
 mount -t sysfs -o nosuid,nodev,noexec sys /sys || fail "no /sys"
 
@@ -20,6 +21,9 @@ modprobe -a $rest_modules &
 rest=$!
 read -r root_modules </modules/root
 modprobe -a $root_modules || fail "a module for the root disk does not load"
+
+# The kernel goes on with what it has when this archive is damaged: its last word is the sum over all of it.
+if dmesg | grep -q 'Initramfs unpacking failed'; then fail "the initramfs is damaged"; fi
 
 # stereo.root=ROOTHASH:SALT:BLOCKS
 root=
@@ -44,6 +48,9 @@ dmsetup create --readonly root --table \
 	fail "dm-verity refuses the root disk: is it the image's own?"
 mount -t erofs -o ro,nosuid,nodev /dev/mapper/root /root || fail "the root file system does not mount"
 
+mount -t tmpfs -o nosuid,nodev,noexec,mode=0755,size=20% run /root/run || fail "no /run"
+mkdir /dev/shm
+mount -t tmpfs -o nosuid,nodev,noexec,mode=1777 shm /dev/shm || fail "no /dev/shm"
 mount -t tmpfs -o nosuid,nodev,mode=1777 tmp /root/tmp || fail "no /tmp"
 mount -t tmpfs -o nosuid,nodev,noexec,mode=0755 var /root/var || fail "no /var"
 mkdir -m 755 /root/var/cache /root/var/empty /root/var/lib /root/var/log || fail "no folders in /var"

@@ -20,14 +20,16 @@ export function renderSessionUnits(definition: ImageDefinition): { path: string;
   const limits = [
     `MemoryMax=${memory.percent}%`,
     "MemorySwapMax=0",
-    `TasksMax=${tasks.max}`,
     `CPUWeight=${cpu.weight}`,
     `IOWeight=${io.weight}`,
   ]
+  // so that a session that has used up its own leaves room for another, to look at it
+  const ofAll = [...limits, `TasksMax=${tasks.max * 2}`]
+  const ofEach = [...limits, `TasksMax=${tasks.max}`]
   const opened = userNamespaces === null ? [] : NAMESPACES
   return [
-    { path: dropIn("stereo-sessions.slice"), text: renderUnit("Slice", limits) },
-    { path: dropIn("stereo-session@.service"), text: renderUnit("Service", [...limits, ...opened]) },
+    { path: dropIn("stereo-sessions.slice"), text: renderUnit("Slice", ofAll) },
+    { path: dropIn("stereo-session@.service"), text: renderUnit("Service", [...ofEach, ...opened]) },
   ]
 }
 
