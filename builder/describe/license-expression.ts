@@ -48,8 +48,11 @@ function toExpression(text: string, references: Map<string, string>): string {
   return groups.length === 1 ? (groups[0] ?? "") : groups.map(inBrackets).join(" AND ")
 }
 
+/** Only an OR that stands outside of all brackets would be read otherwise beside an AND. */
 function inBrackets(expression: string): string {
-  return / OR /.test(expression) && !/^\([^()]*\)$/.test(expression) ? `(${expression})` : expression
+  let outside = expression
+  while (/\([^()]*\)/.test(outside)) outside = outside.replace(/\([^()]*\)/g, "")
+  return / OR /.test(outside) ? `(${expression})` : expression
 }
 
 function nameLicense(name: string, references: Map<string, string>): string {
