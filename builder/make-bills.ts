@@ -7,6 +7,7 @@ import { z } from "zod"
 import type { ImageLock } from "../contract/image-lock.ts"
 import { storedName } from "../contract/image-name.ts"
 import { inventory } from "../contract/inventory.ts"
+import type { BootRecord } from "./artifact/make-boot.ts"
 import { collectComponents, type PlacedNpm } from "./describe/collect-components.ts"
 import type { BillOfMaterial } from "./describe/component.ts"
 import { hashTree } from "./describe/hash-tree.ts"
@@ -15,6 +16,7 @@ import { renderCycloneDx } from "./describe/render-cyclonedx.ts"
 import { renderSpdx } from "./describe/render-spdx.ts"
 import type { Sealed } from "./make-artifact.ts"
 import type { Rootfs } from "./make-rootfs.ts"
+import type { PackageRecord } from "./package-record.ts"
 import type { ResolvedPlan } from "./resolve-plan.ts"
 import type { Stages } from "./stages.ts"
 
@@ -24,14 +26,10 @@ export interface BillsRequest {
   readonly lock: ImageLock
   readonly rootfs: Rootfs
   readonly sealed: Sealed
-  /** Archive of an npm package, by its integrity. */
-  readonly archiveOf: (npm: PlannedArchive) => string
-  /** Names of the packages of which the kernel's file and the initramfs have parts. */
-  readonly bootOwners: readonly string[]
+  /** The folder with the kernel's file and the initramfs. */
+  readonly bootDir: string
   readonly stages: Stages
 }
-
-type PlannedArchive = ResolvedPlan["plan"]["npm"][number]
 
 /** By what the manifest calls them. */
 export type Bills = Readonly<Record<"spdx" | "cyclonedx", string>>
@@ -39,9 +37,10 @@ export type Bills = Readonly<Record<"spdx" | "cyclonedx", string>>
 const packageJson = z.looseObject({ version: z.string(), license: z.string() })
 
 export async function makeBills(request: BillsRequest): Promise<Bills> {
-  const { resolved, sealed, lock, rootfs, bootOwners, stages, projectDir } = request
+  const { resolved, sealed, lock, rootfs, stages, projectDir } = request
   const own = packageJson.parse(JSON.parse(await readFile(join(projectDir, "package.json"), "utf8")))
   const { plan, bundled } = resolved
+  const boot = await findBootPackages(request)
   const dir = await stages.stage({
     name: "describe",
     title: "describe: bills of material",
@@ -49,7 +48,7 @@ export async function makeBills(request: BillsRequest): Promise<Bills> {
       tar: sealed.tarSha256,
       plan: resolved.sha256,
       epoch: lock.epoch,
-      boot: rootfs.boot.packages.filter(({ name }) => bootOwners.includes(name)).map(({ sha256 }) => sha256),
+      boot: boot.map(({ sha256 }) => sha256),
       bundled: [...bundled],
       own: { version: own.version, license: own.license },
       recipe: plan.recipes.describe,
@@ -60,8 +59,8 @@ export async function makeBills(request: BillsRequest): Promise<Bills> {
         inventory: inventory.parse(JSON.parse(inventoryText)),
         tree: await hashTree(sealed.tar),
         root: rootfs.root.packages,
-        boot: rootfs.boot.packages.filter(({ name }) => bootOwners.includes(name)),
-        npm: await Promise.all(plan.npm.map((npm) => placeNpm(npm, request.archiveOf(npm)))),
+        boot,
+        npm: await placeNpms(plan.npm, rootfs),
         programs: bundled,
         own,
       })
@@ -80,11 +79,24 @@ export async function makeBills(request: BillsRequest): Promise<Bills> {
   return { spdx: join(dir, "sbom.spdx.json"), cyclonedx: join(dir, "sbom.cdx.json") }
 }
 
-async function placeNpm(npm: PlannedArchive, archive: string): Promise<PlacedNpm> {
-  return {
-    facts: await readNpmArchive(archive, `npm package ${npm.name} ${npm.version}`),
-    integrity: npm.integrity,
-    folder: npm.tree?.to ?? null,
-    files: npm.files.map(({ to }) => to),
+/** Of the boot packages those of which the kernel's file or the initramfs has a part. */
+async function findBootPackages({ bootDir, rootfs }: BillsRequest): Promise<readonly PackageRecord[]> {
+  const { sources }: BootRecord = JSON.parse(await readFile(join(bootDir, "boot.json"), "utf8"))
+  const owners = new Set(sources.map((path) => rootfs.boot.owners.get(path)))
+  return rootfs.boot.packages.filter(({ name }) => owners.has(name))
+}
+
+/** One by one, since each archive is read again and some are large. */
+async function placeNpms(npms: ResolvedPlan["plan"]["npm"], rootfs: Rootfs): Promise<PlacedNpm[]> {
+  const placed: PlacedNpm[] = []
+  for (const npm of npms) {
+    const where = `npm package ${npm.name} ${npm.version}`
+    placed.push({
+      facts: await readNpmArchive(await rootfs.npmArchive(npm), where),
+      integrity: npm.integrity,
+      folder: npm.tree?.to ?? null,
+      files: npm.files.map(({ to }) => to),
+    })
   }
+  return placed
 }

@@ -58,7 +58,10 @@ export async function makeBoot(request: BootRequest): Promise<void> {
     kernelVersion: kernel.version,
     vmlinuxSha256: createHash("sha256").update(vmlinux).digest("hex"),
     modules: [...modules.keys()],
-    sources: findSources(tree, [kernel.bytes, ...entries.flatMap((one) => ("bytes" in one ? one.bytes : []))]),
+    sources: findSources(tree, [
+      kernel.bytes,
+      ...entries.flatMap((one) => ("bytes" in one ? one.bytes : [])),
+    ]),
   }
   await writeFile(join(dir, "boot.json"), `${JSON.stringify(record, null, 1)}\n`)
 }

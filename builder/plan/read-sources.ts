@@ -82,6 +82,10 @@ export async function readSources(
         join(projectDir, "builder", "debian-control.ts"),
       ),
       seal: await hashSources(join(projectDir, "builder", "seal"), join(projectDir, "builder", "tree.ts")),
+      describe: await hashSources(
+        join(projectDir, "builder", "describe"),
+        join(projectDir, "contract", "package-url.ts"),
+      ),
       measure: await hashSources(
         join(projectDir, "builder", "measure"),
         join(projectDir, "contract", "canonical-ruleset.ts"),

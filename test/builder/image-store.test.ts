@@ -133,6 +133,8 @@ function writeImage(version: string, provenance?: string): (dir: string) => Prom
       inventory: part("inventory.json"),
       lock: part("lock.toml"),
       tools_lock: part("tools-lock.toml"),
+      spdx: part("sbom.spdx.json"),
+      cyclonedx: part("sbom.cdx.json"),
     },
     measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
     verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },

@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises"
 import type { Manifest } from "../../contract/manifest.ts"
 import { PROVENANCE_FILES } from "../../contract/provenance.ts"
 import type { Finding } from "../verification.ts"
+import { checkBills } from "./check-bills.ts"
 import { MANIFEST_FILE } from "./check-subjects.ts"
 import { checkPlainFile } from "./read-plain-file.ts"
 import { openRootHasher } from "./root-hash.ts"
@@ -24,7 +25,13 @@ export async function checkContents(dir: string, manifest: Manifest, depth: Dept
     const finding = await checkPlainFile(dir, root, "size")
     return finding ? [...findings, finding] : findings
   }
-  return [...findings, ...(await checkRoot(dir, manifest)), ...(await findUnexpected(dir, manifest))]
+  const bills = found.every((one) => one === null) ? await checkBills(dir, manifest) : []
+  return [
+    ...findings,
+    ...bills,
+    ...(await checkRoot(dir, manifest)),
+    ...(await findUnexpected(dir, manifest)),
+  ]
 }
 
 /** What a manifest says twice must be said alike: what a machine is measured against, and the root that it boots. */
