@@ -29,7 +29,7 @@ export function renderSpdx(bill: BillOfMaterial): string {
         licenseConcluded: UNKNOWN,
         licenseDeclared: UNKNOWN,
         copyrightText: UNKNOWN,
-        primaryPackagePurpose: "OPERATING-SYSTEM",
+        primaryPackagePurpose: "OPERATING_SYSTEM",
       },
       ...components.map((component) => describePackage(component, licenses)),
     ],

@@ -111,7 +111,7 @@ describe("SPDX", () => {
     const document = JSON.parse(renderSpdx(bill))
     expect(validate(document), JSON.stringify(validate.errors)).toBe(true)
     expect(document.packages[1].licenseDeclared).toBe(
-      "(GPL-1.0-or-later OR Artistic-1.0) AND MIT AND GPL-3.0-or-later AND LicenseRef-public-domain",
+      "(GPL-1.0-or-later OR Artistic-1.0) AND GPL-3.0-or-later AND LicenseRef-public-domain AND MIT",
     )
     expect(
       document.hasExtractedLicensingInfos.map(({ licenseId }: { licenseId: string }) => licenseId),

@@ -45,7 +45,7 @@ const describedPackage = {
         "FRAMEWORK",
         "LIBRARY",
         "CONTAINER",
-        "OPERATING-SYSTEM",
+        "OPERATING_SYSTEM",
         "DEVICE",
         "FIRMWARE",
         "SOURCE",
