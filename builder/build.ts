@@ -1,11 +1,15 @@
-/** An image's path: plan → rootfs → seal → measure → artifact → store. */
+/** An image's path: plan → lock → rootfs → seal → measure → artifact → provenance → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
+import { openSigner } from "../trust/open-signer.ts"
+import type { PublicKey } from "../trust/public-key.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
+import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
 import { makeMeasurements } from "./make-measurements.ts"
+import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
 import { resolvePlan } from "./resolve-plan.ts"
 import { setupTools } from "./setup-tools.ts"
@@ -15,6 +19,9 @@ export interface BuildReport {
   readonly image: StoredImage
   readonly stages: readonly StageRow[]
   readonly sealed: Sealed["report"]
+  readonly locks: readonly LockInUse[]
+  /** Whose signature vouches for it. */
+  readonly signedBy: PublicKey
 }
 
 export async function buildImage(
@@ -22,28 +29,43 @@ export async function buildImage(
   { name, profile }: ProfiledName,
   context: BuildContext,
 ): Promise<BuildReport> {
-  const { home, progress, signal } = context
+  const { home, progress, signal, now, signing = {} } = context
+  const startedAtMs = now()
   const stored = storedName({ name, profile })
-  // before it waits for another build: a definition that is wrong is said at once
+  // before it waits for another build: a definition that is wrong, and a key that is not there, are said at once
   await resolvePlan(projectDir, name, profile)
+  const signer = await openSigner(home, signing, signal)
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
   const stages = await openStages(context, `build-${stored}`)
   const resolved = await stages.plain("plan", `plan: ${stored}`, () => resolvePlan(projectDir, name, profile))
-  const toolsDir = await setupTools(projectDir, home, stages)
-  const rootfs = await makeRootfs(resolved.plan, toolsDir, stages)
+  const { plan } = resolved
+  const lock = await openLock({ projectDir, name, profile, wants: lockWants(plan) }, context, stages)
+  const { toolsDir, ...toolsLock } = await setupTools(projectDir, context, stages)
+  const rootfs = await makeRootfs({
+    ...{ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages },
+  })
   const sealed = await sealImage(resolved, rootfs, stages)
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
-  const image = await stages.plain("store", "artifact: manifest, into the store", () =>
-    storeImage(home, stored, (dir) =>
-      writeArtifact({
-        ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
+  const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
+    storeImage(home, stored, async (dir) => {
+      const manifestText = await writeArtifact({
+        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
+        ...{ inventory: sealed.inventory, lock: lock.text, toolsLock: toolsLock.text },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
-      }),
-    ),
+      })
+      const { runner } = stages
+      const { keyless } = signing
+      await makeProvenance({
+        ...{ projectDir, resolved, toolsDir, manifestText, dir, signer, runner, startedAtMs, now },
+        ...(keyless === undefined ? {} : { keyless }),
+      })
+      return manifestText
+    }),
   )
-  return { image, stages: stages.rows, sealed: sealed.report }
+  const locks = [lock, toolsLock]
+  return { image, stages: stages.rows, sealed: sealed.report, signedBy: signer.publicKey, locks }
 }

@@ -14,8 +14,16 @@ export interface Home {
   readonly cache: string
   /** Finished images: `by-digest/DIGEST/` and `by-name/NAME` (a symbolic link to one of them). */
   readonly images: string
+  /** Signs what is built here; mode 0600 in a folder of mode 0700. */
+  readonly signingKey: string
+  /** Whose signatures count beside it: a public key each, `NAME.pub`. */
+  readonly trustedKeys: string
+  /** What publishing remembers of clouds, to go on after an interruption and to send only what changed. */
+  readonly publish: string
   /** One folder per machine. */
   readonly machines: string
+  /** Uncompressed kernels of images that were started, each under the sha256 of its compressed one. */
+  readonly kernels: string
   /** The accelerator probe's answer, one per host boot. */
   readonly probe: string
   /** The host service's configuration: providers, real credentials. Mode 0600. */
@@ -57,7 +65,11 @@ export function homeLayout(root: string): Home {
     tools: join(root, "tools"),
     cache: join(root, "cache"),
     images: join(root, "images"),
+    signingKey: join(root, "keys", "signing.pem"),
+    trustedKeys: join(root, "keys", "trusted"),
+    publish: join(root, "publish"),
     machines: join(root, "machines"),
+    kernels: join(root, "kernels"),
     probe: join(root, "probe"),
     hostConfig: join(root, "host.toml"),
     hostSocket: join(root, "host", "host.sock"),

@@ -20,6 +20,7 @@ export const manifest = z.strictObject({
   /** Hash of the resolved plan; the image's identity as an intention. */
   plan: sha256Hex,
   files: z.strictObject({
+    /** A bzImage, as Debian ships it. */
     kernel: artifactFile,
     initramfs: artifactFile,
     root: artifactFile,
@@ -29,6 +30,11 @@ export const manifest = z.strictObject({
     ruleset: artifactFile,
     /** The unit set of unit-set.ts. */
     units: artifactFile,
+    /** Each path of the root with what accounts for it, as in inventory.ts. */
+    inventory: artifactFile,
+    /** The packages that it was made of, as in image-lock.ts, and those of the tools that made it. */
+    lock: artifactFile,
+    tools_lock: artifactFile,
   }),
   /** What a machine must be found to be, beside its root hash, before anything may leave it. */
   measurements: z.strictObject({ ruleset_sha256: sha256Hex, units_sha256: sha256Hex }),
@@ -39,7 +45,12 @@ export const manifest = z.strictObject({
     data_blocks: z.int().positive(),
     block_size_bytes: z.literal(4096),
   }),
-  kernel: z.strictObject({ version: z.string(), command_line: z.string() }),
+  kernel: z.strictObject({
+    version: z.string(),
+    command_line: z.string(),
+    /** Of the ELF file inside `files.kernel`, shrunk: what a machine boots by its PVH entry. */
+    vmlinux_sha256: sha256Hex,
+  }),
   resources: z.strictObject({
     cpus: z.int().positive(),
     memory_mib: z.int().positive(),

@@ -2,7 +2,7 @@
 
 import { realpath } from "node:fs/promises"
 import { Fault } from "../contract/fault.ts"
-import type { Home } from "../contract/home.ts"
+import type { Home, MachineHome } from "../contract/home.ts"
 import type { ReadyReport } from "../contract/host-api.ts"
 import { newIdentifier } from "../contract/identifier.ts"
 import type { MachineRecord, ProcessRef } from "../contract/machine-record.ts"
@@ -13,6 +13,7 @@ import { claimFolder } from "./claim-folder.ts"
 import { makeDataDisk } from "./disk/make-data-disk.ts"
 import type { HostClient } from "./host-client.ts"
 import { type BuiltImage, readImage } from "./image/read-image.ts"
+import { unpackKernel } from "./image/unpack-kernel.ts"
 import { checkEgressSets } from "./plan/check-egress-sets.ts"
 import { mintSecrets } from "./plan/mint-secrets.ts"
 import { planRecord } from "./plan/plan-record.ts"
@@ -82,8 +83,9 @@ export async function launchMachine(request: LaunchRequest): Promise<LaunchedMac
   let record = planned
   try {
     await makeDataDisk({ toolsDir, path: layout.dataDisk, sizeMib: record.resources.diskMib }, signal)
+    const kernel = await unpackKernel({ home, image, progress, now })
     await host.attach(record.name, signal)
-    const qemu = await startQemu(renderMachine(toolsDir, image, record, layout.vm), layout.log)
+    const qemu = await startQemu(renderMachine({ toolsDir, image, kernel, record, layout }), layout.log)
     const startedMs = now()
     record = { ...record, qemu: qemu.process }
     await writeRecord(home, record)
@@ -131,11 +133,18 @@ function thisProcess(): ProcessRef {
   return ref
 }
 
-function renderMachine(toolsDir: string, image: BuiltImage, record: MachineRecord, vmDir: string): Command {
+function renderMachine(parts: {
+  readonly toolsDir: string
+  readonly image: BuiltImage
+  readonly kernel: string
+  readonly record: MachineRecord
+  readonly layout: MachineHome
+}): Command {
+  const { toolsDir, image, kernel, record, layout } = parts
   return renderBubblewrapArgs({
     toolsDir,
-    readOnly: { [INSIDE.image]: image.dir },
-    writable: { [INSIDE.machine]: vmDir },
+    readOnly: { [INSIDE.image]: image.dir, [INSIDE.kernel]: kernel },
+    writable: { [INSIDE.machine]: layout.vm },
     devices: record.accelerator === "kvm" ? ["/dev/kvm"] : [],
     dieWithParent: record.ephemeral,
     infoFd: 3,

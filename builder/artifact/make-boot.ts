@@ -1,17 +1,18 @@
-/** Makes what QEMU loads: the uncompressed kernel and the initramfs. */
+/** Makes what a machine boots: the kernel and the initramfs. */
 
+import { createHash } from "node:crypto"
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { constants, zstdCompressSync } from "node:zlib"
+import { extractVmlinux } from "../../contract/extract-vmlinux.ts"
 import { Fault } from "../../contract/fault.ts"
+import { shrinkElf } from "../../contract/shrink-elf.ts"
 import type { Plan } from "../plan.ts"
 import { runTool } from "../tools-tree.ts"
 import { readTree, type Tree } from "../tree.ts"
 import { renderCpio } from "./cpio.ts"
 import { planInitramfs } from "./initramfs-entries.ts"
 import { closeModules, moduleName } from "./module-dependencies.ts"
-import { shrinkElf } from "./shrink-elf.ts"
-import { extractVmlinux } from "./vmlinux.ts"
 
 export interface BootRequest {
   readonly plan: Plan
@@ -24,17 +25,19 @@ export interface BootRequest {
 
 export interface BootRecord {
   readonly kernelVersion: string
+  /** Of the uncompressed kernel, which whoever boots it directly takes out of `vmlinuz`. */
+  readonly vmlinuxSha256: string
   readonly modules: readonly string[]
 }
 
 const UNUSED = /^\/(?:usr\/share|etc|var|dev)(?:\/|$)/
 
-/** Leaves `vmlinux`, `initramfs.cpio.zst` and `boot.json` in the folder. */
+/** Leaves `vmlinuz`, `initramfs.cpio.zst` and `boot.json` in the folder. */
 export async function makeBoot(request: BootRequest): Promise<void> {
   const { dir, plan } = request
   const tree = await readTree(request.bootTar, (path) => UNUSED.test(path))
   const kernel = findKernel(tree)
-  await writeFile(join(dir, "vmlinux"), shrinkElf(extractVmlinux(kernel.bytes)))
+  await writeFile(join(dir, "vmlinuz"), kernel.bytes)
   const wanted = plan.kernel.modules.flatMap(({ items }) => items)
   const modules = await closeModules(wanted, (names) => unpackModules(tree, names, request))
   const namesOf = (forRoot: boolean) =>
@@ -48,7 +51,12 @@ export async function makeBoot(request: BootRequest): Promise<void> {
     restModules: namesOf(false),
   })
   await writeFile(join(dir, "initramfs.cpio.zst"), compress(renderCpio(entries)))
-  const record: BootRecord = { kernelVersion: kernel.version, modules: [...modules.keys()] }
+  const vmlinux = shrinkElf(extractVmlinux(kernel.bytes))
+  const record: BootRecord = {
+    kernelVersion: kernel.version,
+    vmlinuxSha256: createHash("sha256").update(vmlinux).digest("hex"),
+    modules: [...modules.keys()],
+  }
   await writeFile(join(dir, "boot.json"), `${JSON.stringify(record, null, 1)}\n`)
 }
 

@@ -5,8 +5,8 @@ import type { Manifest } from "../../contract/manifest.ts"
 import { GATEWAY, VIRTIO_PORTS } from "../../contract/wire.ts"
 import type { Command } from "../run.ts"
 
-/** Where the sandbox shows the image's folder (read-only) and the machine's own (writable). */
-export const INSIDE = { image: "/i", machine: "/m" } as const
+/** Where the sandbox shows the image's folder and its kernel (read-only), and the machine's own folder (writable). */
+export const INSIDE = { image: "/i", kernel: "/k/vmlinux", machine: "/m" } as const
 
 /** Pure: paths are those inside the sandbox, and no value can hold a comma that QEMU would read as its own. */
 export function renderQemuArgs(manifest: Manifest, record: MachineRecord): Command {
@@ -42,7 +42,7 @@ function processor(record: MachineRecord): string[] {
 
 function kernel(manifest: Manifest): string[] {
   return [
-    ...["-kernel", `${INSIDE.image}/${manifest.files.kernel.name}`],
+    ...["-kernel", INSIDE.kernel],
     ...["-initrd", `${INSIDE.image}/${manifest.files.initramfs.name}`],
     ...["-append", manifest.kernel.command_line],
   ]

@@ -3,8 +3,9 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { renderCpio } from "../../builder/artifact/cpio.ts"
 import { closeModules, renderModulesDep } from "../../builder/artifact/module-dependencies.ts"
-import { shrinkElf } from "../../builder/artifact/shrink-elf.ts"
-import { extractVmlinux } from "../../builder/artifact/vmlinux.ts"
+import { extractVmlinux } from "../../contract/extract-vmlinux.ts"
+import { shrinkElf } from "../../contract/shrink-elf.ts"
+import { renderBzImage, renderElf } from "../fakes/kernel-file.ts"
 
 describe("extractVmlinux", () => {
   const elf = renderElf([{ address: 0x1000n, bytes: Buffer.from("code") }])
@@ -14,26 +15,26 @@ describe("extractVmlinux", () => {
   })
 
   it.each([
-    ["a file that is not a kernel", Buffer.alloc(8192), "artifact/not-a-kernel"],
+    ["a file that is not a kernel", Buffer.alloc(8192), "kernel/not-a-kernel"],
     [
       "a kernel that was cut short",
       renderBzImage(zstdCompressSync(elf)).subarray(0, 0x1000 + 30),
-      "artifact/cut-kernel",
+      "kernel/cut-kernel",
     ],
     [
       "a payload of another compression",
       renderBzImage(Buffer.from("BZh91AY&SY")),
-      "artifact/unknown-compression",
+      "kernel/unknown-compression",
     ],
     [
       "a payload that is broken",
       renderBzImage(Buffer.from("28b52ffdffffffffffff", "hex")),
-      "artifact/bad-kernel",
+      "kernel/bad-kernel",
     ],
     [
       "a payload that is no ELF file",
       renderBzImage(zstdCompressSync(Buffer.from("text"))),
-      "artifact/not-an-elf",
+      "kernel/not-an-elf",
     ],
   ])("refuses %s", (_claim, image, code) => {
     expect(() => extractVmlinux(image)).toThrow(expect.objectContaining({ code }))
@@ -127,43 +128,6 @@ describe("renderCpio", () => {
 
 function moduleOf(depends: string): Buffer {
   return Buffer.from(`\x7fELF…\0license=GPL\0depends=${depends}\0name=x\0`)
-}
-
-/** A bzImage as far as the boot protocol goes: 4 setup sectors, then the payload and its unpacked size. */
-function renderBzImage(payload: Buffer): Buffer {
-  const setup = Buffer.alloc(5 * 512 + 0x600)
-  setup.writeUInt8(4, 0x1f1)
-  setup.write("HdrS", 0x202, "latin1")
-  setup.writeUInt32LE(0x600, 0x248)
-  setup.writeUInt32LE(payload.length + 4, 0x24c)
-  return Buffer.concat([setup, payload, Buffer.alloc(4)])
-}
-
-interface Part {
-  readonly address: bigint
-  readonly bytes: Buffer
-}
-
-function renderElf(parts: readonly Part[]): Buffer {
-  const header = Buffer.alloc(64)
-  header.writeUInt32BE(0x7f454c46, 0)
-  header.writeUInt8(2, 4)
-  header.writeUInt8(1, 5)
-  header.writeBigUInt64LE(64n, 32)
-  header.writeUInt16LE(56, 54)
-  header.writeUInt16LE(parts.length, 56)
-  let offset = 64 + parts.length * 56
-  const programs = parts.map(({ address, bytes }) => {
-    const program = Buffer.alloc(56)
-    program.writeUInt32LE(1, 0)
-    program.writeBigUInt64LE(BigInt(offset), 8)
-    program.writeBigUInt64LE(address, 24)
-    program.writeBigUInt64LE(BigInt(bytes.length), 32)
-    program.writeBigUInt64LE(BigInt(bytes.length), 40)
-    offset += bytes.length
-    return program
-  })
-  return Buffer.concat([header, ...programs, ...parts.map(({ bytes }) => bytes)])
 }
 
 /** What a boot loader would put where. */

@@ -1,4 +1,13 @@
-import { readdirSync, writeFileSync } from "node:fs"
+import {
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { stringify } from "smol-toml"
 import { describe, expect, it } from "vitest"
@@ -12,7 +21,7 @@ describe("the image store", () => {
     using folder = openFolder()
     const home = homeLayout(folder.dir)
     const stored = await storeImage(home, "base", writeImage("1"))
-    expect(stored.sizeBytes).toBe(12)
+    expect(stored.sizeBytes).toBe(18)
     for (const reference of ["base", stored.digest, stored.digest.slice(0, 8)]) {
       expect((await readImage(home, reference)).dir).toBe(stored.dir)
     }
@@ -45,12 +54,45 @@ describe("the image store", () => {
     const home = homeLayout(folder.dir)
     const before = await storeImage(home, "base", writeImage("1"))
     const full = async (dir: string) => {
-      writeFileSync(join(dir, "vmlinux"), "half")
+      writeFileSync(join(dir, "vmlinuz"), "half")
       throw new Error("no space left on device")
     }
     await expect(storeImage(home, "base", full)).rejects.toThrow("no space left")
     expect((await listImages(home)).map(({ digest }) => digest)).toEqual([before.digest])
     expect(readdirSync(join(home.images, "by-digest"))).toEqual([before.digest])
+  })
+
+  it("gives an image that is built again the newer provenance, in the folder that it had", async () => {
+    using folder = openFolder()
+    const home = homeLayout(folder.dir)
+    const older = await storeImage(home, "base", writeImage("1", "first"))
+    const before = statSync(older.dir).ino
+    const newer = await storeImage(home, "base", writeImage("1", "second"))
+    expect(readFileSync(join(newer.dir, "provenance.dsse.json"), "utf8")).toBe("second")
+    expect(statSync(newer.dir).ino).toBe(before)
+    expect(readdirSync(join(home.images, "by-digest"))).toEqual([newer.digest])
+  })
+
+  it("repairs an image that was changed since when it is built again", async () => {
+    using folder = openFolder()
+    const home = homeLayout(folder.dir)
+    const { dir } = await storeImage(home, "base", writeImage("1", "first"))
+    const text = readFileSync(join(dir, "manifest.toml"), "utf8")
+    for (const damage of [
+      () => writeFileSync(join(dir, "manifest.toml"), text.replace("quiet", "louds")),
+      () => writeFileSync(join(dir, "planted"), ""),
+      () => rmSync(join(dir, "manifest.toml")),
+      () => {
+        renameSync(join(dir, "manifest.toml"), join(dir, "..", "elsewhere"))
+        symlinkSync("../elsewhere", join(dir, "manifest.toml"))
+      },
+    ]) {
+      damage()
+      await storeImage(home, "base", writeImage("1", "second"))
+      expect(readFileSync(join(dir, "manifest.toml"), "utf8")).toBe(text)
+      expect(lstatSync(join(dir, "manifest.toml")).isFile()).toBe(true)
+      expect(readdirSync(dir).toSorted()).toEqual(["manifest.toml", "provenance.dsse.json"])
+    }
   })
 
   it("says what to build when an image is not there", async () => {
@@ -73,7 +115,7 @@ describe("the image store", () => {
   })
 })
 
-function writeImage(version: string): (dir: string) => Promise<string> {
+function writeImage(version: string, provenance?: string): (dir: string) => Promise<string> {
   const part = (name: string) => ({ name, sha256: "0".repeat(64), size_bytes: 2 })
   const document: Manifest = {
     schema: 1,
@@ -82,16 +124,19 @@ function writeImage(version: string): (dir: string) => Promise<string> {
     arch: "x86_64",
     plan: "0".repeat(64),
     files: {
-      kernel: part("vmlinux"),
+      kernel: part("vmlinuz"),
       initramfs: part("initramfs.cpio"),
       root: part("root.verity"),
       firewall: part("firewall.nft"),
       ruleset: part("ruleset.json"),
       units: part("units.json"),
+      inventory: part("inventory.json"),
+      lock: part("lock.toml"),
+      tools_lock: part("tools-lock.toml"),
     },
     measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
     verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
-    kernel: { version, command_line: "quiet" },
+    kernel: { version, command_line: "quiet", vmlinux_sha256: "7".repeat(64) },
     resources: { cpus: 1, memory_mib: 256, disk_mib: 16 },
     egress: { sets: [] },
     env: {},
@@ -100,6 +145,7 @@ function writeImage(version: string): (dir: string) => Promise<string> {
   const text = stringify(document)
   return async (dir) => {
     writeFileSync(join(dir, "manifest.toml"), text)
+    if (provenance !== undefined) writeFileSync(join(dir, "provenance.dsse.json"), provenance)
     return text
   }
 }

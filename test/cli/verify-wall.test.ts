@@ -23,12 +23,12 @@ function storeImage(ruleset: string): void {
   const manifest = {
     ...{ schema: 1, name: "walled", profile: "strict", arch: "x86_64", plan: "0".repeat(64) },
     files: {
-      ...{ kernel: part("vmlinux"), initramfs: part("initramfs.cpio"), root: part("root.verity") },
+      ...{ kernel: part("vmlinuz"), initramfs: part("initramfs.cpio"), root: part("root.verity") },
       ...{ firewall: part("firewall.nft"), ruleset: part("ruleset.json"), units: part("units.json") },
     },
     measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
     verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
-    kernel: { version: "6.12", command_line: "" },
+    kernel: { version: "6.12", command_line: "", vmlinux_sha256: "7".repeat(64) },
     resources: { cpus: 1, memory_mib: 256, disk_mib: 256 },
     egress: { sets: [] },
     env: {},
