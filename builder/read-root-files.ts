@@ -2,6 +2,7 @@
 
 import { readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
+import { Fault } from "../contract/fault.ts"
 import { runTool } from "./tools-tree.ts"
 
 export interface RootFilesRequest {
@@ -15,36 +16,42 @@ export interface RootFilesRequest {
   readonly signal: AbortSignal
 }
 
-/** A path that the root does not have is null. Faults: `build/command-failed` for what is no erofs disk. */
+/**
+ * A path that the root does not have is null. Faults: `build/command-failed` for what is no erofs disk,
+ * `image/unreadable-root` for an answer that is neither a file nor its absence.
+ */
 export async function readRootFiles(request: RootFilesRequest): Promise<Map<string, Buffer | null>> {
+  await dump(request, ["-s"])
   const files = new Map<string, Buffer | null>()
   for (const path of request.paths) files.set(path, await readRootFile(request, path))
   return files
 }
 
-/** dump.erofs ends with 0 for a path that is not there, and prints nothing of it. */
-const SCRIPT = `set -e
-dump.erofs -s /in/root >superblock.txt
-dump.erofs --path="$1" /in/root >found.txt 2>&1
-grep -q "^Path " found.txt || exit 0
-dump.erofs --cat --path="$1" /in/root >out.bin`
-
-async function readRootFile(
-  { rootDisk, toolsDir, dir, signal }: RootFilesRequest,
-  path: string,
-): Promise<Buffer | null> {
-  const out = join(dir, "out.bin")
+/** dump.erofs ends with 0 also for a path that is not there; only what it prints tells. */
+async function readRootFile(request: RootFilesRequest, path: string): Promise<Buffer | null> {
+  const found = await dump(request, [`--path=${path}`])
+  if (found === "") return null
+  if (!/^Path\s*: /m.test(found) || !/regular file/.test(found)) {
+    throw new Fault("image/unreadable-root", `${path} of ${request.rootDisk} is no plain file: ${found}`, {
+      hint: "look into the image with `stereo images verify`",
+    })
+  }
+  const out = join(request.dir, "out.bin")
   await rm(out, { force: true })
-  await runTool(toolsDir, {
-    command: ["sh", "-c", SCRIPT, "sh", path],
-    purpose: `${path} of the sealed root`,
-    workDir: dir,
-    inputs: { root: rootDisk },
-    logFile: join(dir, "read.log"),
-    signal,
-  })
-  return readFile(out).catch((thrown: NodeJS.ErrnoException) => {
-    if (thrown.code === "ENOENT") return null
-    throw thrown
-  })
+  const script = 'dump.erofs --cat --path="$1" /in/root >out.bin'
+  await runTool(request.toolsDir, toolRequest(request, ["sh", "-c", script, "sh", path]))
+  return readFile(out)
+}
+
+async function dump(request: RootFilesRequest, options: readonly string[]): Promise<string> {
+  const printed = await runTool(
+    request.toolsDir,
+    toolRequest(request, ["dump.erofs", ...options, "/in/root"]),
+  )
+  return printed.trim()
+}
+
+function toolRequest({ rootDisk, dir, signal }: RootFilesRequest, command: [string, ...string[]]) {
+  const logFile = join(dir, "read.log")
+  return { command, purpose: "the sealed root", workDir: dir, inputs: { root: rootDisk }, logFile, signal }
 }

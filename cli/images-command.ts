@@ -2,6 +2,7 @@
 
 import type { Command } from "commander"
 import type { CliContext } from "./context.ts"
+import { addDiffCommand } from "./images/diff-command.ts"
 import { addExportCommand } from "./images/export-command.ts"
 import { addListCommands } from "./images/list-commands.ts"
 import { addVerifyCommand } from "./images/verify-command.ts"
@@ -9,7 +10,7 @@ import { addVerifyCommand } from "./images/verify-command.ts"
 export function addImagesCommand(program: Command, context: CliContext): void {
   const images = program
     .command("images")
-    .description("list, show, verify and export finished images")
+    .description("list, show, verify, compare and export finished images")
     .addHelpText(
       "after",
       "\nExamples:\n  $ stereo images\n  $ stereo images show base\n  $ stereo images verify base",
@@ -17,4 +18,5 @@ export function addImagesCommand(program: Command, context: CliContext): void {
   addListCommands(images, context)
   addVerifyCommand(images, context)
   addExportCommand(images, context)
+  addDiffCommand(images, context)
 }
