@@ -4,7 +4,7 @@ import { type ProfiledName, storedName } from "../contract/image-name.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
-import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
+import { describeUki, makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
 import { makeMeasurements } from "./make-measurements.ts"
 import { makeRootfs } from "./make-rootfs.ts"
 import { resolvePlan } from "./resolve-plan.ts"
@@ -37,10 +37,11 @@ export async function buildImage(
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
+  const ukiDir = await describeUki(resolved, sealed, { bootDir, rootDir, toolsDir }, stages)
   const image = await stages.plain("store", "artifact: manifest, into the store", () =>
     storeImage(home, stored, (dir) =>
       writeArtifact({
-        ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
+        ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, ukiDir, measured, dir },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       }),
     ),
