@@ -1,13 +1,15 @@
 /** Reads which shared libraries a 64-bit ELF file asks for, and where it looks for them. */
 
+const X86_64 = 62
 const PT_LOAD = 1
 const PT_DYNAMIC = 2
 const DT_NEEDED = 1
 const DT_STRTAB = 5
 
-/** Names of needed libraries; empty for what is not a 64-bit little-endian ELF file or is static. */
+/** Names of needed libraries; empty for what is not an ELF file for x86-64 or is static. */
 export function neededLibraries(bytes: Buffer): string[] {
   if (bytes.length < 64 || bytes.readUInt32BE(0) !== 0x7f454c46 || bytes[4] !== 2 || bytes[5] !== 1) return []
+  if (bytes.readUInt16LE(18) !== X86_64) return []
   const segments = readSegments(bytes)
   const dynamic = segments.find(({ type }) => type === PT_DYNAMIC)
   if (!dynamic) return []

@@ -31,6 +31,10 @@ const bootPart = z.strictObject({
   packages: debianPackages.default([]),
 })
 
+const commandName = z.string().regex(/^[A-Za-z0-9][\w.-]*$/, "expected the name of a command")
+/** Patterns of a package's files that stay outside, as those of [[prune]] but relative to the package. */
+const leavePatterns = z.array(z.string().min(1)).default([])
+
 /** A package of the npm registry, whose archive must have `integrity`. */
 const npmPart = z.strictObject({
   name: z.string(),
@@ -40,7 +44,7 @@ const npmPart = z.strictObject({
     .string()
     .regex(/^sha512-[A-Za-z0-9+/]{86}==$/, "expected sha512-…")
     .optional(),
-  /** What is taken out of the archive. */
+  /** Files that are taken out of the archive. */
   files: z
     .array(
       z.strictObject({
@@ -51,7 +55,30 @@ const npmPart = z.strictObject({
         strip: z.boolean().default(false),
       }),
     )
-    .min(1),
+    .default([]),
+  /** The whole archive, as a folder; for packages that bring all they need. */
+  tree: z
+    .strictObject({
+      to: absolutePath,
+      /** Commands of /usr/bin, each with its file in the package. */
+      bin: z.record(commandName, relativePath).default({}),
+      leave: leavePatterns,
+    })
+    .optional(),
+  why,
+})
+
+/** What an npm lock file of the project pins: packages with all that they depend on, as npm lays them out. */
+const npmTreePart = z.strictObject({
+  /** The lock file, from the project's folder on. */
+  lock: relativePath,
+  /** The folder that holds the packages. */
+  to: absolutePath.default("/usr/lib/node_modules"),
+  /** Which of the packages' commands are linked into /usr/bin. */
+  bin: z.array(commandName).default([]),
+  leave: leavePatterns,
+  /** Packages that work although their install script does not run. */
+  skip_scripts: z.array(z.string()).default([]),
   why,
 })
 
@@ -152,6 +179,7 @@ export const imageDefinition = z.strictObject({
   debian: debianPart.default({ packages: [] }),
   boot: bootPart.default({ packages: [] }),
   npm: z.array(npmPart).default([]),
+  npm_tree: z.array(npmTreePart).default([]),
   template: z.array(templatePart).default([]),
   program: z.array(programPart).default([]),
   link: z.array(linkPart).default([]),

@@ -7,7 +7,6 @@ import { basename, join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { makeBoot } from "./artifact/make-boot.ts"
 import { makeRoot } from "./artifact/make-root.ts"
-import { recordUki } from "./artifact/make-uki.ts"
 import type { Rootfs } from "./make-rootfs.ts"
 import type { ResolvedPlan } from "./resolve-plan.ts"
 import { type SealReport, sealTree } from "./seal/seal-tree.ts"
@@ -39,6 +38,7 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
         plan,
         debianTar: rootfs.root.tar,
         npmFiles: rootfs.npmFiles,
+        npmTrees: rootfs.npmTrees,
         contents,
         tar,
       })
@@ -81,30 +81,6 @@ export function makeRootDisk(
     title: "artifact: erofs root with its dm-verity tree",
     inputs: { tarSha256, compression, tools: basename(toolsDir), recipe: plan.recipes.artifact },
     make: (dir) => makeRoot({ ...stages.runner, tar, tarSha256, compression, toolsDir, dir }),
-  })
-}
-
-export interface Disks {
-  readonly bootDir: string
-  readonly rootDir: string
-  readonly toolsDir: string
-}
-
-/** Gives the folder with `uefi.json`, and with what the unified kernel image is made of besides. */
-export function describeUki(
-  { plan }: ResolvedPlan,
-  sealed: Sealed,
-  { bootDir, rootDir, toolsDir }: Disks,
-  stages: Stages,
-): Promise<string> {
-  return stages.stage({
-    name: "artifact-uki",
-    title: "artifact: what UEFI firmware will start and measure",
-    inputs: {
-      ...{ boot: basename(bootDir), root: basename(rootDir), options: plan.kernel.options },
-      ...{ tools: basename(toolsDir), recipe: plan.recipes.artifact },
-    },
-    make: (dir) => recordUki({ ...stages.runner, plan, bootDir, rootDir, toolsDir, tar: sealed.tar, dir }),
   })
 }
 

@@ -32,6 +32,14 @@ export interface PlannedNpm {
     readonly mode: number
     readonly strip: boolean
   }[]
+  /** The whole package as a folder. */
+  readonly tree?: {
+    readonly to: string
+    /** Patterns of files that are not taken. */
+    readonly leave: readonly string[]
+    /** Files that are programs whatever the archive says. */
+    readonly executable: readonly string[]
+  }
 }
 
 export interface Reasoned<Item> {

@@ -1,8 +1,10 @@
 /** A root file system in memory: entries by absolute path, read from and written to tar archives. */
 
 import { createReadStream, createWriteStream } from "node:fs"
+import { open } from "node:fs/promises"
 import { buffer } from "node:stream/consumers"
 import { pipeline } from "node:stream/promises"
+import { createGunzip } from "node:zlib"
 import { extract, type Header, pack } from "tar-stream"
 import { Fault, reasonOf } from "../contract/fault.ts"
 
@@ -22,11 +24,14 @@ export type TreeEntry =
     }
   | { readonly kind: "link"; readonly target: string }
 
+/** How a file of gzip begins. */
+const GZIP = Buffer.from([0x1f, 0x8b])
+
 /** Keys are absolute paths without a slash at the end; the root is not among them. */
 export type Tree = Map<string, TreeEntry>
 
 /**
- * Reads an archive; entries that `skip` names are not kept. Devices are left out: /dev is the kernel's.
+ * Reads an archive, compressed by gzip or not; entries that `skip` names are not kept. Devices are left out: /dev is the kernel's.
  * Faults: `seal/bad-archive` for what is no whole archive, or names a place outside of it.
  */
 export async function readTree(
@@ -47,7 +52,9 @@ export async function readTree(
 async function readEntries(tar: string, skip: (path: string, sizeBytes: number) => boolean): Promise<Tree> {
   const tree: Tree = new Map()
   const reader = extract()
-  const reading = pipeline(createReadStream(tar), reader)
+  const reading = (await isCompressed(tar))
+    ? pipeline(createReadStream(tar), createGunzip(), reader)
+    : pipeline(createReadStream(tar), reader)
   reading.catch(() => null) // the loop below ends with the same error
   for await (const entry of reader) {
     const path = absolutePath(entry.header.name)
@@ -59,6 +66,12 @@ async function readEntries(tar: string, skip: (path: string, sizeBytes: number) 
   }
   await reading
   return tree
+}
+
+async function isCompressed(tar: string): Promise<boolean> {
+  await using file = await open(tar)
+  const { buffer: start } = await file.read(Buffer.alloc(2), 0, 2, 0)
+  return start.equals(GZIP)
 }
 
 function toEntry(header: Header, bytes: Buffer, tree: Tree): TreeEntry | null {

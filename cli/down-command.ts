@@ -1,18 +1,29 @@
 /** `stereo down`: ends machines and keeps their disks and logs. */
 
-import { type Command, InvalidArgumentError } from "commander"
+import { type Command, InvalidArgumentError, Option } from "commander"
 import { reasonOf } from "../contract/fault.ts"
 import type { CliContext } from "./context.ts"
+import { addCloudOptions, type CloudOptions } from "./ec2/cloud-options.ts"
+import { endOnEc2 } from "./ec2/machines-on-ec2.ts"
 import { ensureHost } from "./ensure-host.ts"
 
 export function addDownCommand(program: Command, context: CliContext): void {
-  program
+  const command = program
     .command("down")
     .description("power machines off; `stereo up --name NAME` starts one again with its disk")
     .argument("<machine...>")
     .option("--timeout <seconds>", "how long the guest may take before it is cut off", parseSeconds, 20)
-    .addHelpText("after", "\nExample:\n  $ stereo down demo --timeout 5")
-    .action((machines: string[], options: { timeout: number }) => down(context, machines, options.timeout))
+    .addOption(
+      new Option("--on <where>", "end machines that run elsewhere; nothing of them stays").choices(["ec2"]),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ stereo down demo --timeout 5\n  $ stereo down --on ec2 --region eu-central-1 demo",
+    )
+    .action((machines: string[], options: CloudOptions & { timeout: number; on?: "ec2" }) =>
+      options.on === "ec2" ? endOnEc2(context, machines, options) : down(context, machines, options.timeout),
+    )
+  addCloudOptions(command)
 }
 
 async function down(context: CliContext, machines: readonly string[], seconds: number): Promise<void> {

@@ -1,12 +1,14 @@
 /** `stereo ls`: the machines, with what is really alive. */
 
-import type { Command } from "commander"
+import { type Command, Option } from "commander"
 import { reasonOf } from "../contract/fault.ts"
 import { jsonText } from "../contract/json-text.ts"
 import type { AttestationState } from "../contract/measurement.ts"
 import { isAlive } from "../machine/process-ref.ts"
 import type { MachineFolder } from "../machine/record-store.ts"
 import type { CliContext } from "./context.ts"
+import { addCloudOptions, type CloudOptions } from "./ec2/cloud-options.ts"
+import { listOnEc2 } from "./ec2/machines-on-ec2.ts"
 import { findHost } from "./ensure-host.ts"
 import { printTable } from "./print-table.ts"
 import { printableLine } from "./printable-line.ts"
@@ -33,20 +35,23 @@ interface Row {
 }
 
 export function addLsCommand(program: Command, context: CliContext): void {
-  program
+  const command = program
     .command("ls")
     .description("list the machines, and whether each is what its image promises")
     .option("--json", "print as JSON")
+    .addOption(new Option("--on <where>", "those that run elsewhere").choices(["ec2"]))
     .addHelpText(
       "after",
       [
         "\nATTESTED is yes, pending, silent or REFUSED: nothing leaves a machine that has not said of late that its",
         "packet filter, its units and its root are those of its image; see docs/security.md.",
-        "\nExample:",
+        "\nExamples:",
         "  $ stereo ls --json",
+        "  $ stereo ls --on ec2 --region eu-central-1",
       ].join("\n"),
     )
-    .action(async (options: { json?: boolean }) => {
+    .action(async (options: CloudOptions & { json?: boolean; on?: "ec2" }) => {
+      if (options.on === "ec2") return listOnEc2(context, options)
       const { listMachines } = await import("../machine/record-store.ts")
       const { sweepMachines } = await import("../machine/sweep.ts")
       await sweepMachines(context.home, context.now())
@@ -55,6 +60,7 @@ export function addLsCommand(program: Command, context: CliContext): void {
       const rows = machines.map((machine) => describe(machine, attestations.get(machine.name) ?? null))
       context.print(options.json ? jsonText(rows) : render(rows, context.now()))
     })
+  addCloudOptions(command)
 }
 
 /** Of the machines that run; the list is also good without. */

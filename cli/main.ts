@@ -16,6 +16,7 @@ import { addEgressCommands } from "./egress-command.ts"
 import { addExecCommand } from "./exec-command.ts"
 import { addHostCommand } from "./host-command.ts"
 import { addImagesCommand } from "./images-command.ts"
+import { addKeysCommand } from "./keys-command.ts"
 import { addLogsCommand } from "./logs-command.ts"
 import { addLsCommand } from "./ls-command.ts"
 import { addPlanCommand } from "./plan-command.ts"
@@ -32,7 +33,8 @@ const HELP = `
 Exit codes:
   0    done
   1    refused or failed; the first line on standard error is \`stereo: CODE: what was wrong\`
-  2    \`egress diff\`: something opens; \`egress verify\`: a packet gets out that was not promised
+  2    \`egress diff\`: something opens; \`egress verify\`: a packet gets out that was not promised;
+       \`images verify\`: not as it was signed
   3    \`egress verify\`: not proven
   64   the command line was not understood
   125  \`exec\` and \`run\`: stereo failed; any other code is that of the command in the machine
@@ -60,6 +62,7 @@ addSetupCommand(program, context)
 addPlanCommand(program, context)
 addBuildCommand(program, context)
 addImagesCommand(program, context)
+addKeysCommand(program, context)
 addUpCommand(program, context)
 addLsCommand(program, context)
 addExecCommand(program, context)

@@ -26,8 +26,14 @@ export const providerDefinition = z.strictObject({
   endpoints: z
     .array(
       z.strictObject({
+        /** As the paths of an egress rule: `*` stands for any characters of one segment. */
         path: z.string().startsWith("/"),
-        api: z.enum(["anthropic-messages", "openai-chat-completions", "openai-responses"]),
+        api: z.enum([
+          "anthropic-messages",
+          "openai-chat-completions",
+          "openai-responses",
+          "google-generate-content",
+        ]),
       }),
     )
     .min(1),

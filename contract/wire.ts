@@ -48,6 +48,9 @@ export const GUEST_CLAIM_HEADERS = {
   prefix: "stereo-",
 } as const
 
+/** How a line of the console begins on which a cloud guest shows its SSH host key, `ssh-ed25519 BASE64`. */
+export const HOST_KEY_LINE = "stereo-host-key:"
+
 /** A guest says at least so often that it is still what it was measured to be, milliseconds. */
 export const MEASUREMENT_EVERY_MS = 5_000
 

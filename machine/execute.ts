@@ -20,7 +20,13 @@ export interface ExecuteRequest {
 export async function executeCommand(request: ExecuteRequest): Promise<number> {
   const { host, record, user, command, streams, signal } = request
   const stream = await host.openSsh(record.name, signal)
-  const client = await openShell({ record, user, stream, signal })
+  const client = await openShell({
+    name: record.name,
+    hostPublicKey: record.ssh.hostPublicKey,
+    credential: { privateKey: record.ssh.clientPrivateKey },
+    consoleHint: `\`stereo logs ${record.name}\` shows the guest's console`,
+    ...{ user, stream, signal },
+  })
   try {
     // ssh hands a command on as one string, which the user's shell takes apart
     const line = command.length === 0 ? null : quoteWords(command)

@@ -24,6 +24,7 @@ function extend(base: ImageDefinition, child: ImageDefinition): ImageDefinition 
     },
     boot: { packages: [...base.boot.packages, ...child.boot.packages] },
     npm: [...base.npm, ...child.npm],
+    npm_tree: [...base.npm_tree, ...child.npm_tree],
     template: [...base.template, ...child.template],
     program: [...base.program, ...child.program],
     link: [...base.link, ...child.link],

@@ -2,7 +2,8 @@
 
 import { Fault } from "../../contract/fault.ts"
 import type { ImageDefinition } from "../image-definition.ts"
-import type { Plan, PlannedEntry, PlannedNpm } from "../plan.ts"
+import type { Plan, PlannedEntry } from "../plan.ts"
+import { type NpmPlan, planNpm } from "./plan-npm.ts"
 import type { Sources } from "./read-sources.ts"
 
 const UNIT_DIR = "/usr/lib/systemd/system"
@@ -33,6 +34,7 @@ export function planImage(flat: ImageDefinition, identity: Identity, sources: So
   if (compression === undefined) {
     throw missing(definition, "root.compression", '[root.compression] method = "zstd", why = "…"')
   }
+  const npm = planNpm(definition, sources)
   return {
     schema: 1,
     name,
@@ -42,8 +44,8 @@ export function planImage(flat: ImageDefinition, identity: Identity, sources: So
     arch: "x86_64",
     debian: { suite, packages: sorted(definition.debian.packages) },
     boot: { packages: sorted(definition.boot.packages) },
-    npm: definition.npm.map((part) => planNpm(part, sources)),
-    entries: planEntries(definition, sources),
+    npm: npm.packages,
+    entries: planEntries(definition, sources, npm.links),
     prune: definition.prune.map(({ paths, keep, why }) => ({ items: paths, keep, why })),
     keep: definition.keep.map(({ paths, why }) => ({ items: paths, why })),
     libraries: definition.library.map(({ names, why }) => ({ items: names, why })),
@@ -76,18 +78,12 @@ function missing(definition: ImageDefinition, key: string, example: string): Fau
   )
 }
 
-function planNpm(part: ImageDefinition["npm"][number], sources: Sources): PlannedNpm {
-  const pin = sources.pins.get(part.name)
-  return {
-    name: part.name,
-    version: part.version ?? pin?.version ?? "",
-    integrity: part.integrity ?? pin?.integrity ?? "",
-    files: part.files.map((file) => ({ ...file, mode: Number.parseInt(file.mode, 8) })),
-  }
-}
-
 /** By path, sorted; where two claim a path the later one of the definition's order stands. */
-function planEntries(definition: ImageDefinition, sources: Sources): PlannedEntry[] {
+function planEntries(
+  definition: ImageDefinition,
+  sources: Sources,
+  commands: NpmPlan["links"],
+): PlannedEntry[] {
   const ids = new Map(definition.user.map(({ name, uid, gid }) => [name, { uid, gid }]))
   const idsOf = (user: string) => {
     const found = ids.get(user)
@@ -102,7 +98,7 @@ function planEntries(definition: ImageDefinition, sources: Sources): PlannedEntr
     add({ kind: "directory", path, mode: Number.parseInt(mode, 8), ...idsOf(user), from: "image.toml" })
   }
   for (const file of sources.files) add({ kind: "file", ...file, uid: 0, gid: 0 })
-  for (const { path, target } of [...definition.link, ...unitLinks(definition)]) {
+  for (const { path, target } of [...commands, ...definition.link, ...unitLinks(definition)]) {
     add({ kind: "link", path, target, from: "image.toml" })
   }
   for (const { path, mode, user } of definition.owner) {

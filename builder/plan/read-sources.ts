@@ -8,6 +8,7 @@ import type { ImageDefinition } from "../image-definition.ts"
 import type { Plan } from "../plan.ts"
 import { renderAccounts } from "./accounts.ts"
 import { bundleProgram } from "./bundle-program.ts"
+import { type LockedNpm, readNpmLock } from "./read-npm-lock.ts"
 import { renderSysctls } from "./render-sysctls.ts"
 import { renderTemplate } from "./render-template.ts"
 
@@ -22,6 +23,8 @@ export interface Sources {
   readonly files: readonly SourceFile[]
   /** Version and integrity of the npm packages whose definition leaves them to package-lock.json. */
   readonly pins: ReadonlyMap<string, { readonly version: string; readonly integrity: string }>
+  /** What the image's npm lock files pin, by the file's path in the project. */
+  readonly npmLocks: ReadonlyMap<string, readonly LockedNpm[]>
   readonly recipes: Plan["recipes"]
   /** The bytes of `files` by their hash. */
   readonly contents: ReadonlyMap<string, Buffer>
@@ -61,6 +64,9 @@ export async function readSources(
     files,
     contents,
     pins: await readPins(projectDir, definition),
+    npmLocks: new Map(
+      await Promise.all(definition.npm_tree.map((each) => readLock(projectDir, definition.name, each))),
+    ),
     recipes: {
       rootfs: await hashSources(join(projectDir, "builder", "rootfs")),
       seal: await hashSources(join(projectDir, "builder", "seal")),
@@ -117,6 +123,22 @@ async function readPins(projectDir: string, definition: ImageDefinition): Promis
     pins.set(name, { version: locked.version, integrity: locked.integrity })
   }
   return pins
+}
+
+async function readLock(
+  projectDir: string,
+  image: string,
+  { lock, skip_scripts }: ImageDefinition["npm_tree"][number],
+): Promise<readonly [string, readonly LockedNpm[]]> {
+  try {
+    return [lock, readNpmLock(await readFile(join(projectDir, lock), "utf8"), lock, skip_scripts)]
+  } catch (thrown) {
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT")) throw thrown
+    throw new Fault("image/no-npm-lock", `image ${image}: [[npm_tree]] names ${lock}, which is not there`, {
+      hint: "write it beside a package.json: npm install --package-lock-only --ignore-scripts",
+      cause: thrown,
+    })
+  }
 }
 
 async function hashSources(...places: readonly string[]): Promise<string> {

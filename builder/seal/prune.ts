@@ -23,6 +23,12 @@ export function compilePrune(
   }
 }
 
+/** Whether one of the patterns names a path, or a folder above it. */
+export function matchesOf(patterns: readonly string[]): (path: string) => boolean {
+  const all = union(patterns)
+  return (path) => all.test(path)
+}
+
 function union(patterns: readonly string[]): RegExp {
   return patterns.length === 0 ? /(?!)/ : new RegExp(`^(?:${patterns.map(translate).join("|")})(?:/.*)?$`)
 }

@@ -5,6 +5,7 @@ import { Fault } from "../../contract/fault.ts"
 import type { Plan, PlannedEntry } from "../plan.ts"
 import { readTree, type Tree, type TreeEntry, writeTree } from "../tree.ts"
 import { dropUnusedLibraries } from "./libraries.ts"
+import { addNpmTree, type NpmTree } from "./npm-trees.ts"
 import { compilePrune } from "./prune.ts"
 
 export interface SealRequest {
@@ -12,6 +13,7 @@ export interface SealRequest {
   readonly debianTar: string
   /** Files taken out of npm packages, with where each goes. */
   readonly npmFiles: readonly { readonly path: string; readonly mode: number; readonly file: string }[]
+  readonly npmTrees: readonly NpmTree[]
   /** Bytes of the plan's file entries by sha256. */
   readonly contents: ReadonlyMap<string, Buffer>
   readonly tar: string
@@ -46,6 +48,7 @@ export async function sealTree(request: SealRequest): Promise<SealReport> {
     const content = { file, sizeBytes: (await stat(file)).size }
     tree.set(path, { kind: "file", mode, uid: 0, gid: 0, content })
   }
+  for (const npmTree of request.npmTrees) await addNpmTree(tree, npmTree)
   for (const entry of plan.entries) tree.set(entry.path, plannedEntry(entry, request.contents))
   addParents(tree)
   refusePathsThroughLinks(tree)

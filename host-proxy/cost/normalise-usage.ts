@@ -36,7 +36,7 @@ const MAX_TOKENS = 1_000_000_000
 
 export function normaliseUsage(api: ProviderApi, turn: ModelTurn): Usage {
   if (!turn.usage) return { source: "none", parts: [], unpriceable: [] }
-  const read = api === "anthropic-messages" ? readAnthropic(turn.usage) : readOpenai(turn.usage)
+  const read = readUsage(api, turn.usage)
   const tier = turn.serviceTier
   const plain = tier === null || tier === "standard" || tier === "default"
   const hosted = turn.blocks.flatMap((block) =>
@@ -68,6 +68,20 @@ function estimateOutput(parts: readonly UsagePart[], turn: ModelTurn): Pick<Usag
 interface ReadUsage {
   readonly parts: readonly UsagePart[]
   readonly unpriceable: readonly string[]
+}
+
+function readUsage(api: ProviderApi, usage: Json): ReadUsage {
+  switch (api) {
+    case "anthropic-messages":
+      return readAnthropic(usage)
+    case "openai-chat-completions":
+    case "openai-responses":
+      return readOpenai(usage)
+    case "google-generate-content":
+      return readGoogle(usage)
+    default:
+      return api satisfies never
+  }
 }
 
 function readAnthropic(usage: Json): ReadUsage {
@@ -124,6 +138,33 @@ function readOpenai(usage: Json): ReadUsage {
     ["audio output", after["audio_tokens"]],
   ]
   const unpriceable = kinds.filter(([, count]) => countOf(count) !== 0).map(([name]) => `tokens of ${name}`)
+  return { parts: [{ model: null, buckets: { ...NO_TOKENS, input, cacheRead, output } }], unpriceable }
+}
+
+/**
+ * Gemini's counts: the prompt holds what came from the cache, the candidates leave out the thoughts, and what tools of
+ * the provider's put in front of the model is input besides. The total is their sum, and says when one is missing.
+ */
+function readGoogle(usage: Json): ReadUsage {
+  const prompt = countOf(usage["promptTokenCount"])
+  const cacheRead = countOf(usage["cachedContentTokenCount"])
+  const toolPrompt = countOf(usage["toolUsePromptTokenCount"])
+  const output = countOf(usage["candidatesTokenCount"]) + countOf(usage["thoughtsTokenCount"])
+  const total = countOf(usage["totalTokenCount"])
+  const input = total === prompt + toolPrompt + output ? prompt - cacheRead + toolPrompt : Number.NaN
+  const details = [
+    "promptTokensDetails",
+    "cacheTokensDetails",
+    "candidatesTokensDetails",
+    "toolUsePromptTokensDetails",
+  ]
+  // images and documents cost as text does where they are read, not where they are made
+  const unpriceable = details.flatMap((key) =>
+    listOf(usage[key]).flatMap(({ modality, tokenCount }) => {
+      const plain = modality === "TEXT" || (key !== "candidatesTokensDetails" && modality !== "AUDIO")
+      return plain || countOf(tokenCount) === 0 ? [] : [`tokens of ${String(modality).toLowerCase()}`]
+    }),
+  )
   return { parts: [{ model: null, buckets: { ...NO_TOKENS, input, cacheRead, output } }], unpriceable }
 }
 

@@ -1,5 +1,6 @@
 /** Decides where an allowed request goes and with which headers: the place where real credentials enter. */
 
+import { matchesPath } from "../../contract/path-pattern.ts"
 import type { ProviderApi, ProviderDefinition } from "../../contract/provider-definition.ts"
 import type { EgressRequest } from "../../contract/verdict.ts"
 import { GUEST_CLAIM_HEADERS } from "../../contract/wire.ts"
@@ -68,7 +69,7 @@ export function planRoute(call: RouteRequest, sources: RouteSources): Route | { 
     method: call.request.method,
     headers: [...own.filter(([name]) => name !== header.toLowerCase()), [header, `${prefix}${secret}`]],
     provider: definition.name,
-    api: definition.endpoints.find((endpoint) => endpoint.path === call.request.path)?.api ?? null,
+    api: definition.endpoints.find(({ path }) => matchesPath(path, call.request.path))?.api ?? null,
     named: named !== undefined,
     secret,
   }

@@ -5,6 +5,7 @@ import type { HeaderList } from "../exchange.ts"
 import type { ModelQuestion, ModelTurn } from "../model-turn.ts"
 import { readMessagesAnswer, readMessagesQuestion, readMessagesStream } from "./anthropic-messages.ts"
 import { decodeBody } from "./decode-body.ts"
+import { readGenerateAnswer, readGenerateQuestion, readGenerateStream } from "./google-generate-content.ts"
 import { asObject, type Json } from "./json.ts"
 import { readChatAnswer, readChatQuestion, readChatStream } from "./openai-chat.ts"
 import { readResponsesAnswer, readResponsesQuestion, readResponsesStream } from "./openai-responses.ts"
@@ -27,6 +28,8 @@ export function readQuestion(stored: StoredBody): ModelQuestion {
       return readChatQuestion(body)
     case "openai-responses":
       return readResponsesQuestion(body)
+    case "google-generate-content":
+      return readGenerateQuestion(body)
     default:
       return stored.api satisfies never
   }
@@ -50,6 +53,8 @@ function readWhole(api: ProviderApi, body: Json): ModelTurn {
       return readChatAnswer(body)
     case "openai-responses":
       return readResponsesAnswer(body)
+    case "google-generate-content":
+      return readGenerateAnswer(body)
     default:
       return api satisfies never
   }
@@ -64,6 +69,8 @@ function readStream(api: ProviderApi, text: string): ModelTurn {
       return readChatStream(events, done)
     case "openai-responses":
       return readResponsesStream(events)
+    case "google-generate-content":
+      return readGenerateStream(events)
     default:
       return api satisfies never
   }

@@ -1,14 +1,19 @@
-/** An ssh connection over a stream that the guest's `sshd -i` answers; the machine is known by its host key. */
+/** An ssh connection over a stream that an sshd answers; the machine is known by its host key. */
 
 import type { Duplex } from "node:stream"
-import ssh2, { type Client } from "ssh2"
+import ssh2, { type Client, type ConnectConfig } from "ssh2"
 import { Fault, reasonOf } from "../../contract/fault.ts"
-import type { MachineRecord } from "../../contract/machine-record.ts"
 
 export interface ShellRequest {
-  readonly record: MachineRecord
+  /** The machine's name, for messages. */
+  readonly name: string
+  /** As in a `.pub` file; nothing is sent to whoever has another one. */
+  readonly hostPublicKey: string
+  readonly credential: Pick<ConnectConfig, "privateKey" | "agent">
   readonly user: "agent" | "root"
   readonly stream: Duplex
+  /** How to look at the guest's console: a sentence. */
+  readonly consoleHint: string
   readonly signal: AbortSignal
 }
 
@@ -17,9 +22,9 @@ const READY_TIMEOUT_MS = 60_000
 
 /** Faults: `exec/wrong-host-key`, `exec/refused`. The caller ends the client. */
 export function openShell(request: ShellRequest): Promise<Client> {
-  const { record, user, stream, signal } = request
+  const { hostPublicKey, credential, user, stream, signal } = request
   const client = new ssh2.Client()
-  const expected = record.ssh.hostPublicKey.split(" ")[1] ?? ""
+  const expected = hostPublicKey.split(" ")[1] ?? ""
   let wrongKey = false
   return new Promise((settle, reject) => {
     const abort = () => {
@@ -33,12 +38,12 @@ export function openShell(request: ShellRequest): Promise<Client> {
       settle(client)
     })
     // stays after `ready`: a connection that breaks later is told by the channel's end
-    client.on("error", (error) => reject(wrongKey ? wrongHostKey(record.name) : refused(record.name, error)))
-    client.once("close", () => reject(refused(record.name, new Error("the stream ended"))))
+    client.on("error", (error) => reject(wrongKey ? wrongHostKey(request.name) : refused(request, error)))
+    client.once("close", () => reject(refused(request, new Error("the stream ended"))))
     client.connect({
+      ...credential,
       sock: stream,
       username: user,
-      privateKey: record.ssh.clientPrivateKey,
       readyTimeout: READY_TIMEOUT_MS,
       hostVerifier: (key: Buffer) => {
         wrongKey = key.toString("base64") !== expected
@@ -56,9 +61,9 @@ function wrongHostKey(name: string): Fault {
   )
 }
 
-function refused(name: string, cause: unknown): Fault {
+function refused({ name, consoleHint }: ShellRequest, cause: unknown): Fault {
   return new Fault("exec/refused", `no ssh session with ${name}: ${reasonOf(cause)}`, {
-    hint: `\`stereo logs ${name}\` shows the guest's console`,
+    hint: consoleHint,
     cause,
   })
 }

@@ -9,6 +9,8 @@ export interface CallOptions {
   readonly young?: boolean
   /** Told of each answer that asks for fewer calls. */
   readonly throttled?: () => void
+  /** Told of each attempt of which nobody knows whether it was carried out. */
+  readonly unanswered?: () => void
 }
 
 /** With the waits below about two minutes on average, which is how long a new snapshot may stay unknown. */
@@ -41,6 +43,7 @@ export async function callAws<Answer>(
       const passes =
         kind === "throttled" || kind === "broken" || (kind === "unknown" && options.young === true)
       if (kind === "throttled") options.throttled?.()
+      if (kind === "broken") options.unanswered?.()
       if (!passes || attempt === ATTEMPTS) throw explain(name, kind, thrown, attempt)
     }
     // full jitter: whoever was refused at the same moment does not come back at the same moment

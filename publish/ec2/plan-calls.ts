@@ -19,6 +19,8 @@ export const TAGS = {
   parent: "stereo:parent",
   /** What an instance was started as. */
   machine: "stereo:machine",
+  /** Which run of `stereo up` started an instance. */
+  run: "stereo:run",
 } as const
 
 export interface PublishedImage {

@@ -89,9 +89,9 @@ async function seal(
   const debianTar = join(folder.dir, "debian.tar")
   const tar = join(folder.dir, "sealed.tar")
   await writeTree(new Map(Object.entries(entries)), debianTar)
-  const plan = { prune: [], libraries: [], entries: [], ...part } as unknown as Plan
+  const plan = { prune: [], keep: [], libraries: [], entries: [], ...part } as unknown as Plan
   const contents = new Map(["ours", "new", "x"].map((text) => [sha256(text), Buffer.from(text)]))
-  const report = await sealTree({ plan, debianTar, npmFiles: [], contents, tar })
+  const report = await sealTree({ plan, debianTar, npmFiles: [], npmTrees: [], contents, tar })
   return { report, bytes: readFileSync(tar), tree: await readTree(tar, () => false) }
 }
 

@@ -2,9 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { z } from "zod"
 import { DEMO_SCRIPT } from "../fakes/anthropic-script.ts"
 import { type FakeProvider, openFakeProvider } from "../fakes/provider.ts"
+import { AGENTS, type Agent, agentScripts } from "./agents.ts"
 import { openTestHome, type TestHome } from "./test-home.ts"
 
 const MACHINE = "agent"
+/** The real credential of all three providers: the fake sees it, the guest never does. */
+const KEY = "planted-real-key-of-the-test"
 const block = z.looseObject({ kind: z.string(), name: z.string().optional() })
 const view = z.looseObject({
   turns: z.int(),
@@ -18,8 +21,11 @@ let provider: FakeProvider
 let home: TestHome
 
 beforeAll(async () => {
-  provider = await openFakeProvider({ script: DEMO_SCRIPT })
-  home = openTestHome(`[providers.anthropic]\nkey = "sk-ant-agent-test"\nupstream = "${provider.url}"\n`)
+  provider = await openFakeProvider({ script: DEMO_SCRIPT, scripts: agentScripts() })
+  const names = ["anthropic", "openai", "google"]
+  home = openTestHome(
+    names.map((name) => `[providers.${name}]\nkey = "${KEY}"\nupstream = "${provider.url}"\n`).join(""),
+  )
   await home.must(["up", "--image", "coder", "--name", MACHINE, "--team", "core", "--project", "agents"])
 })
 
@@ -71,3 +77,44 @@ describe("Claude Code, headless, as the agent user of the coder image", () => {
     expect(byTeam.groups).toEqual([expect.objectContaining({ team: "core", project: "agents", calls: 3 })])
   })
 })
+
+const costs = z.looseObject({
+  groups: z.array(
+    z.looseObject({ model: z.string(), costUsd: z.string(), calls: z.int(), unpriced: z.int() }),
+  ),
+})
+
+const denials = z.array(z.looseObject({ host: z.string(), count: z.int() }))
+
+/** How often each host was asked for in vain so far. */
+async function readDenials(): Promise<ReadonlyMap<string, number>> {
+  const denied = denials.parse(await home.json(["egress", "denied", MACHINE]))
+  return new Map(denied.map(({ host, count }) => [host, count]))
+}
+
+describe.each(AGENTS.map((agent): [string, Agent] => [agent.name, agent]))(
+  "%s, in the same machine",
+  (_name, agent) => {
+    it("does its task with a tool that really ran in the guest, and asks for no host but its model's", async () => {
+      const before = provider.requests.length
+      const deniedBefore = await readDenials()
+      const ran = await home.must(["exec", MACHINE, "--", ...agent.command])
+      expect(ran.stdout + ran.stderr).toContain(agent.lastWord)
+      const written = await home.must(["exec", MACHINE, "--", "cat", agent.file])
+      expect(written.stdout).toContain("uid=1000(agent)")
+      const asked = provider.requests.slice(before)
+      const sent = agent.credential === "authorization" ? `Bearer ${KEY}` : KEY
+      expect(new Set(asked.map(({ headers }) => headers[agent.credential]))).toEqual(new Set([sent]))
+      const own = asked.filter(({ path, body }) => `${path}${body}`.includes(agent.model))
+      expect(own.map(({ path }) => path.split("?")[0])).toEqual(Array(agent.calls).fill(agent.path))
+      const denied = [...(await readDenials())].filter(([host, count]) => deniedBefore.get(host) !== count)
+      expect(denied.map(([host]) => host)).toEqual(agent.refused)
+    })
+
+    it("leaves its exchanges in the archive, at their exact price", async () => {
+      const { groups } = costs.parse(await home.json(["cost", "--by", "model"]))
+      const group = groups.find((one) => one.model === agent.model)
+      expect(group).toMatchObject({ calls: agent.calls, costUsd: agent.costUsd, unpriced: 0 })
+    })
+  },
+)

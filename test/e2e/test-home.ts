@@ -36,7 +36,7 @@ export interface TestHome extends AsyncDisposable {
   /** Runs `stereo ARGS` with its output on this terminal; the exit code must be 0. */
   watch(args: readonly string[]): Promise<void>
   /** Starts `stereo ARGS` and leaves it running, with pipes on its standard streams. */
-  start(args: readonly string[]): ChildProcessWithoutNullStreams
+  start(args: readonly string[], more?: Readonly<Record<string, string>>): ChildProcessWithoutNullStreams
 }
 
 /**
@@ -46,7 +46,7 @@ export interface TestHome extends AsyncDisposable {
 export function openTestHome(
   hostToml: string,
   dir?: string,
-  share: readonly string[] = ["tools", "cache", "images"],
+  share: readonly string[] = ["tools", "cache", "images", "keys"],
 ): TestHome {
   const root = dir ?? mkdtempSync(join(tmpdir(), "stereo-e2e-"))
   for (const shared of share) {
@@ -71,7 +71,7 @@ export function openTestHome(
     must,
     json: async (args, options) => JSON.parse((await must([...args, "--json"], options)).stdout) as unknown,
     watch: (args) => watchStereo(args, environment),
-    start: (args) => spawn(join(projectDir, "stereo"), args, { env: environment }),
+    start: (args, more) => spawn(join(projectDir, "stereo"), args, { env: { ...environment, ...more } }),
     async [Symbol.asyncDispose]() {
       await endMachines(stereo)
       if (dir === undefined) rmSync(root, { recursive: true, force: true })

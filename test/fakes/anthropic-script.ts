@@ -1,16 +1,10 @@
 /** A scripted Anthropic model: what it says depends only on how many tool results the conversation holds. */
 
+import { type ModelScript, type ModelStep, stepAfter } from "./model-script.ts"
 import type { FakeAnswer } from "./provider.ts"
 
-export interface AnthropicStep {
-  readonly text: string
-  /** The tool to call; without one the turn ends the conversation. */
-  readonly tool?: { readonly name: string; readonly input: Readonly<Record<string, unknown>> }
-}
-export type AnthropicScript = readonly AnthropicStep[]
-
 /** Drives Claude Code: a look around, a file, a last word. */
-export const DEMO_SCRIPT: AnthropicScript = [
+export const DEMO_SCRIPT: ModelScript = [
   {
     text: "I will look at where I am.",
     tool: {
@@ -31,7 +25,7 @@ export const DEMO_SCRIPT: AnthropicScript = [
 interface Turn {
   readonly id: string
   readonly model: string
-  readonly step: AnthropicStep
+  readonly step: ModelStep
   readonly usage: Readonly<Record<string, unknown>>
   readonly stopReason: string
 }
@@ -41,8 +35,7 @@ export function answerMessages(request: Readonly<Record<string, unknown>>, scrip
   const messages = Array.isArray(request["messages"]) ? request["messages"] : []
   const tools = Array.isArray(request["tools"]) ? request["tools"] : []
   const done = countToolResults(messages)
-  const step =
-    tools.length === 0 ? { text: "ok" } : (script[Math.min(done, script.length - 1)] ?? { text: "ok" })
+  const step = tools.length === 0 ? { text: "ok" } : stepAfter(script, done)
   const turn: Turn = {
     id: `msg_fake${String(done).padStart(4, "0")}${messages.length}`,
     model: String(request["model"]),
@@ -59,7 +52,7 @@ function countToolResults(messages: readonly unknown[]): number {
 }
 
 /** The first turn writes the prompt to the 1-hour cache, later ones read it. */
-function usageOf(done: number, step: AnthropicStep): Readonly<Record<string, unknown>> {
+function usageOf(done: number, step: ModelStep): Readonly<Record<string, unknown>> {
   const written = done === 0 ? 2000 : 150
   return {
     input_tokens: 12 + done,

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { z } from "zod"
-import type { AnthropicScript } from "./anthropic-script.ts"
+import type { ModelScript } from "./model-script.ts"
 import { openFakeProvider } from "./provider.ts"
 import { readReplays } from "./replay.ts"
 
@@ -22,7 +22,7 @@ const { values } = parseArgs({
   },
 })
 const replays = values.replay === undefined ? [] : readReplays(values.replay)
-const script: { script?: AnthropicScript } =
+const script: { script?: ModelScript } =
   values.script === undefined
     ? {}
     : { script: z.array(step).parse(JSON.parse(readFileSync(values.script, "utf8"))) }

@@ -5,14 +5,18 @@ import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { setTimeout as delay } from "node:timers/promises"
-import { type AnthropicScript, answerMessages } from "./anthropic-script.ts"
+import { answerMessages } from "./anthropic-script.ts"
+import { answerGenerate } from "./google-script.ts"
+import type { ModelScript, PromptedScript } from "./model-script.ts"
 import { answerChat, answerResponses } from "./openai-script.ts"
 import type { Replay } from "./replay.ts"
 
 export interface FakeProviderOptions {
   readonly port?: number
   /** What the scripted Anthropic model does; one step a turn. */
-  readonly script?: AnthropicScript
+  readonly script?: ModelScript
+  /** Scripts for the models of any provider, each for the conversations that hold its prompt. */
+  readonly scripts?: readonly PromptedScript[]
   /** Recorded turns, found by the sha256 of the request's body; they come before any script. */
   readonly replays?: readonly Replay[]
 }
@@ -127,10 +131,18 @@ async function chooseAnswer(
   if (wishes.has("echo")) return jsonAnswer({ headers: request.headers })
   const path = request.path.split("?", 1)[0]
   const asked = `${request.method} ${path}`
-  if (asked === "POST /v1/messages") return answerMessages(parseBody(request), options.script)
+  const body = parseBody(request)
+  const script = options.scripts?.find(({ prompt }) => request.body.includes(prompt))?.script
+  if (asked === "POST /v1/messages") return answerMessages(body, script ?? options.script)
   if (asked === "POST /v1/messages/count_tokens") return jsonAnswer({ input_tokens: 42 })
-  if (asked === "POST /v1/chat/completions") return answerChat(parseBody(request))
-  if (asked === "POST /v1/responses") return answerResponses(parseBody(request))
+  if (asked === "POST /v1/chat/completions") return answerChat(body, script)
+  if (asked === "POST /v1/responses") return answerResponses(body, script)
+  const generate = /^POST \/v1beta\/models\/([\w.-]+):(generateContent|streamGenerateContent)$/.exec(asked)
+  if (generate) {
+    const question = { model: generate[1] ?? "", stream: generate[2] === "streamGenerateContent" }
+    return answerGenerate({ ...question, body }, script)
+  }
+  if (/^POST \/v1beta\/models\/[\w.-]+:countTokens$/.test(asked)) return jsonAnswer({ totalTokens: 42 })
   if (asked === "GET /v1/models")
     return jsonAnswer({ object: "list", data: [{ id: "gpt-5-nano", object: "model" }] })
   return jsonAnswer({ error: { type: "not_found_error", message: `the fake has no ${asked}` } }, 404)

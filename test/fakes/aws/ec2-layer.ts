@@ -118,14 +118,18 @@ const ACTIONS: Readonly<Record<string, (layer: Layer, call: AwsCall, send: Send)
     const byId = call.fields["InstanceId.1"]
     if (byId !== undefined && layer.age(byId) <= layer.knobs.unknownReads)
       return ec2Refusal(400, "InvalidInstanceID.NotFound", `The instance ID '${byId}' does not exist`)
-    const answer = await send(call)
+    const answer = await send(withoutTokens(layer, call))
     const text = answer.body
       .toString("utf8")
       .replace(/<(privateIpAddress|ipAddress)>[^<]*</g, `<$1>${layer.knobs.address}<`)
       .replace(/<code>16<\/code>\s*<name>running</g, (state) =>
         byId === undefined || layer.ready(byId) ? state : "<code>0</code><name>pending<",
       )
-    return { ...answer, body: Buffer.from(text) }
+    const ended = text.replace(
+      /<code>\d+<\/code>\s*<name>(running|pending)</g,
+      "<code>48</code><name>terminated<",
+    )
+    return { ...answer, body: Buffer.from(byId !== undefined && layer.knobs.endsAtBoot ? ended : text) }
   },
   async GetConsoleOutput(layer, call, send) {
     const answer = await send(call)
@@ -156,6 +160,15 @@ async function keep(layer: Layer, call: AwsCall, send: Send, id: RegExp): Promis
   if (call.action === "RegisterImage")
     await send({ ...call, action: "CreateTags", body: Buffer.from(form.toString()) })
   return answer
+}
+
+/** moto knows no filter by client token: the ids that the token stands for do as well. */
+function withoutTokens({ made }: Layer, call: AwsCall): AwsCall {
+  if (call.fields["Filter.1.Name"] !== "client-token") return call
+  const token = call.fields["Filter.1.Value.1"]
+  const ids = [...made].filter(([, { ClientToken }]) => ClientToken === token).map(([id]) => id)
+  const fields = { ...call.fields, "Filter.1.Name": "instance-id", "Filter.1.Value.1": ids[0] ?? "i-none" }
+  return { ...call, fields, body: Buffer.from(new URLSearchParams(fields).toString()) }
 }
 
 function firstWrong(call: AwsCall, wanted: Readonly<Record<string, RegExp>>): string | null {

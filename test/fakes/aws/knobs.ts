@@ -13,6 +13,8 @@ export interface Knobs {
   address: string
   /** What an instance's console shows; null: nothing yet. */
   console: (instanceId: string) => string | null
+  /** Instances terminate themselves instead of running. */
+  endsAtBoot: boolean
 }
 
 export function quietKnobs(): Knobs {
@@ -22,5 +24,6 @@ export function quietKnobs(): Knobs {
     intercept: () => null,
     address: "127.0.0.1",
     console: () => null,
+    endsAtBoot: false,
   }
 }

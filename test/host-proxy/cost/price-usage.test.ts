@@ -173,6 +173,51 @@ describe("OpenAI's usage", () => {
   })
 })
 
+describe("Google's usage", () => {
+  const counts = {
+    promptTokenCount: 1000,
+    cachedContentTokenCount: 600,
+    candidatesTokenCount: 50,
+    thoughtsTokenCount: 20,
+    toolUsePromptTokenCount: 30,
+    totalTokenCount: 1100,
+  }
+  const read = (usage: object) => normaliseUsage("google-generate-content", turn({ usage: { ...usage } }))
+
+  it("takes the cache out of the prompt, adds thoughts to the output and tools' text to the input", () => {
+    expect(read(counts)).toMatchObject({
+      source: "reported",
+      parts: [{ buckets: { input: 430, cacheRead: 600, output: 70 } }],
+      unpriceable: [],
+    })
+  })
+
+  it("has no price when its total says that a part of it is missing", () => {
+    expect(read({ ...counts, totalTokenCount: 1101 }).unpriceable).toEqual(["usage that does not add up"])
+  })
+
+  it("prices images that are read as text, but neither what is heard nor pictures that are made", () => {
+    const details = (key: string, modality: string) =>
+      read({ ...counts, [key]: [{ modality, tokenCount: 9 }] }).unpriceable
+    expect(details("promptTokensDetails", "IMAGE")).toEqual([])
+    expect(details("promptTokensDetails", "AUDIO")).toEqual(["tokens of audio"])
+    expect(details("candidatesTokensDetails", "IMAGE")).toEqual(["tokens of image"])
+  })
+
+  it("costs what the table says, and nothing is said of a prompt beyond it", () => {
+    const price = (usage: object) => {
+      const priced = priceUsage(
+        { provider: "google", model: "gemini-2.5-pro", usage: read(usage), atMs: AT },
+        PRICES,
+      )
+      return priced.costNanoUsd === null ? null : formatUsd(priced.costNanoUsd)
+    }
+    // 430 tokens at 1.25 dollars a million, 600 at 0.125, 70 at 10
+    expect(price(counts)).toBe("0.0013125")
+    expect(price({ promptTokenCount: 200_001, totalTokenCount: 200_001 })).toBeNull()
+  })
+})
+
 describe("a price table", () => {
   const model = (change: Partial<PriceTable["models"][number]>): PriceTable["models"][number] => ({
     model: "m",

@@ -7,6 +7,7 @@ import type { ProviderApi } from "../../../contract/provider-definition.ts"
 import { decodeBody } from "../../../host-proxy/transcript/decode-body.ts"
 import { readQuestion, readTurn } from "../../../host-proxy/transcript/read-turn.ts"
 import { answerMessages } from "../../fakes/anthropic-script.ts"
+import { answerGenerate } from "../../fakes/google-script.ts"
 import { answerChat, answerResponses } from "../../fakes/openai-script.ts"
 import type { FakeAnswer } from "../../fakes/provider.ts"
 import { projectDir } from "../../rules/sources.ts"
@@ -17,11 +18,19 @@ function turnOf(api: ProviderApi, answer: FakeAnswer, chunks = answer.chunks.len
   return readTurn({ api, headers: answer.headers, body: Buffer.concat(answer.chunks.slice(0, chunks)) })
 }
 
+/** Gemini's model and its way to answer stand in the path. */
+function askGemini(body: { readonly model: string; readonly stream?: boolean }) {
+  return answerGenerate({ model: body.model, stream: body.stream === true, body }, [LOOK])
+}
+
+const LOOK = { text: "I will look.", tool: { name: "run_shell_command", input: { command: "id" } } }
+
 describe("a turn", () => {
   it.each([
     ["anthropic-messages", answerMessages],
     ["openai-chat-completions", answerChat],
     ["openai-responses", answerResponses],
+    ["google-generate-content", askGemini],
   ] as const)("of %s reads the same from a stream as from one piece", (api, answer) => {
     const asked = { model: "some-model", messages: [], tools: [{}], stream_options: { include_usage: true } }
     const streamed = turnOf(api, answer({ ...asked, stream: true }))
@@ -95,11 +104,67 @@ describe("a turn", () => {
     },
   )
 
+  it("of Gemini keeps thoughts apart, names its tool, and is not finished without the reason of its end", () => {
+    const event = (parts: object[], finishReason?: string) => {
+      const answer = {
+        candidates: [{ content: { parts }, finishReason }],
+        modelVersion: "m",
+        usageMetadata: {},
+      }
+      return `data: ${JSON.stringify(answer)}\r\n\r\n`
+    }
+    const read = (...events: string[]) =>
+      readTurn({
+        api: "google-generate-content",
+        headers: [["content-type", "text/event-stream"]],
+        body: Buffer.from(events.join("")),
+      })
+    const thoughts = event([{ text: "Let me ", thought: true }]) + event([{ text: "think.", thought: true }])
+    const call = event([{ text: "Go." }, { functionCall: { name: "look", args: { at: 1 } } }], "STOP")
+    expect(read(thoughts, call)).toMatchObject({
+      finished: true,
+      model: "m",
+      blocks: [
+        { kind: "thinking", text: "Let me think." },
+        { kind: "text", text: "Go." },
+        { kind: "tool-call", id: "look", name: "look", input: '{"at":1}' },
+      ],
+    })
+    expect(read(thoughts)).toMatchObject({ finished: false, stopReason: null })
+    expect(
+      read(event([{ text: "x" }], "STOP"), 'data: {"error":{"status":"INTERNAL","message":"m"}}'),
+    ).toMatchObject({
+      finished: false,
+      error: "INTERNAL: m",
+    })
+  })
+
+  it("of Gemini that is asked holds what tools answered, or else what the user said", () => {
+    const ask = (parts: object[]) =>
+      readQuestion({
+        api: "google-generate-content",
+        headers: [],
+        body: Buffer.from(JSON.stringify({ contents: [{ role: "user", parts }] })),
+      })
+    expect(ask([{ text: "Look." }])).toEqual({ model: null, prompt: "Look.", toolResults: [] })
+    const good = { functionResponse: { id: "1", name: "look", response: { output: "seen" } } }
+    const bad = { functionResponse: { name: "look", response: { error: "blind" } } }
+    expect(ask([good, bad])).toEqual({
+      model: null,
+      prompt: null,
+      toolResults: [
+        { id: "1", isError: false, text: "seen" },
+        { id: "look", isError: true, text: "blind" },
+      ],
+    })
+  })
+
   it("can be read from any bytes at all without failing", () => {
     const api = fc.constantFrom<ProviderApi>(
       "anthropic-messages",
       "openai-chat-completions",
       "openai-responses",
+      "google-generate-content",
     )
     const type = fc.constantFrom("text/event-stream", "application/json", "")
     const body = fc.oneof(
@@ -109,7 +174,7 @@ describe("a turn", () => {
         .json()
         .map((text) =>
           Buffer.from(
-            `event: message_start\ndata: {"message":${text},"usage":${text},"choices":${text},"response":${text}}\n\n`,
+            `event: message_start\ndata: {"message":${text},"usage":${text},"choices":${text},"response":${text},"candidates":${text}}\n\n`,
           ),
         ),
     )

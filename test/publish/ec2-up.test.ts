@@ -1,0 +1,169 @@
+import { existsSync } from "node:fs"
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { publishImage } from "../../publish/ec2/publish-image.ts"
+import { openTestHome, type TestHome } from "../e2e/test-home.ts"
+import { ec2Refusal } from "../fakes/aws/call.ts"
+import { quietKnobs } from "../fakes/aws/knobs.ts"
+import { type Aws, openAws } from "../fakes/aws/open-aws.ts"
+import { openSshd, type Sshd } from "../fakes/aws/open-sshd.ts"
+import { FAKE_CREDENTIALS, openLab } from "./ec2-lab.ts"
+
+const lacking = ["/usr/sbin/sshd"].filter((path) => !existsSync(path))
+if (process.getuid?.() !== 0) lacking.push("root, as whom sshd logs in")
+if (lacking.length > 0) console.warn(`skipped: this host lacks ${lacking.join(", ")}`)
+
+const REGION = "eu-central-1"
+const environment = { ...FAKE_CREDENTIALS, SSH_AUTH_SOCK: "" }
+
+describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
+  let aws: Aws
+  let sshd: Sshd
+  let home: TestHome
+  let ami: string
+
+  beforeAll(async () => {
+    aws = await openAws()
+    sshd = await openSshd()
+    home = openTestHome("", undefined, [])
+    await using lab = await openLab(aws, REGION)
+    ami = (await publishImage(lab.request(await lab.makeDisk("disk", "AB")))).imageId
+  }, 120_000)
+  afterAll(async () => {
+    await home[Symbol.asyncDispose]()
+    await sshd[Symbol.asyncDispose]()
+    await aws[Symbol.asyncDispose]()
+  })
+  beforeEach(() => {
+    aws.calls.length = 0
+    Object.assign(aws.knobs, quietKnobs(), {
+      console: () => `boot\r\nstereo-host-key: ${sshd.hostKey}\r\nready\r\n`,
+    })
+  })
+
+  const cloud = () => ["--region", REGION, "--endpoint", aws.url]
+  const upArgs = (...words: string[]) => {
+    const access = [
+      "--user",
+      "root",
+      "--identity",
+      sshd.identity,
+      "--ssh-port",
+      String(sshd.port),
+      "--poll",
+      "0.02",
+    ]
+    return ["up", "--on", "ec2", ami, ...cloud(), ...access, ...words]
+  }
+  const up = (...words: string[]) => home.stereo(upArgs(...words), { environment })
+  const living = async () =>
+    (await home.json(["ls", "--on", "ec2", ...cloud()], { environment })) as unknown[]
+  const actions = () => aws.calls.map(({ action }) => action)
+
+  it("starts an instance, runs a command in it with its streams and exit code, and terminates it", async () => {
+    Object.assign(aws.knobs, { unknownReads: 2, pendingReads: 2 })
+    const result = await home.stereo(upArgs("--", "sh", "-c", "cat; echo gone >&2; exit 7"), {
+      environment,
+      input: "through and through",
+    })
+    expect(result).toMatchObject({ code: 7, stdout: "through and through" })
+    expect(result.stderr).toContain("gone\n")
+    expect(actions().filter((one) => one === "RunInstances" || one === "TerminateInstances")).toEqual([
+      "RunInstances",
+      "TerminateInstances",
+    ])
+    expect(await living()).toEqual([])
+  })
+
+  it("asks for IMDSv2 with one hop, an end at shutdown, tags and no key pair", async () => {
+    await up("--name", "demo", "--instance-type", "m7i.large", "--", "true")
+    // the fake refuses it without the first two
+    const run = aws.calls.find(({ action }) => action === "RunInstances")
+    expect(run?.fields).toMatchObject({
+      InstanceType: "m7i.large",
+      "MetadataOptions.HttpTokens": "required",
+      "TagSpecification.1.Tag.2.Key": "stereo:machine",
+      "TagSpecification.1.Tag.2.Value": "demo",
+      "TagSpecification.2.ResourceType": "volume",
+    })
+    expect(run?.fields).not.toHaveProperty("KeyName")
+  })
+
+  it("sends nothing to what has another host key than the console shows, and terminates it", async () => {
+    const other = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${"A".repeat(43)}`
+    aws.knobs.console = () => `stereo-host-key: ${other}\n`
+    const result = await up("--", "touch", "/tmp/stereo-must-not-be-there")
+    expect(result.code).toBe(125)
+    expect(result.stderr).toContain("exec/wrong-host-key")
+    expect(existsSync("/tmp/stereo-must-not-be-there")).toBe(false)
+    expect(await living()).toEqual([])
+  })
+
+  it.each([
+    ["the console shows two keys", "ec2/two-host-keys"],
+    ["the instance ends while it boots", "ec2/instance-failed"],
+    ["the key is not the one that logs in", "exec/refused"],
+  ])("terminates it when %s", async (what, code) => {
+    const other = await openSshd()
+    await using _ = other
+    if (code === "ec2/two-host-keys")
+      aws.knobs.console = () => `stereo-host-key: ${sshd.hostKey}\nstereo-host-key: ${other.hostKey}\n`
+    if (code === "ec2/instance-failed") aws.knobs.endsAtBoot = true
+    const identity = code === "exec/refused" ? ["--identity", other.identity] : []
+    const result = await home.stereo([...upArgs(), ...identity, "--", "true"], { environment })
+    expect([what, result.code, result.stderr]).toEqual([what, 125, expect.stringContaining(code)])
+    expect(await living()).toEqual([])
+    expect(actions()).toContain("TerminateInstances")
+  })
+
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s while it boots terminates it", async (signal) => {
+    aws.knobs.console = () => null
+    const child = home.start(upArgs("--", "true"), environment)
+    await seen(() => actions().includes("GetConsoleOutput"))
+    child.kill(signal)
+    const code = await new Promise((settle) => child.once("exit", settle))
+    expect(code).not.toBe(0)
+    expect(actions()).toContain("TerminateInstances")
+    expect(await living()).toEqual([])
+  })
+
+  it("Ctrl-C during the command ends the command and terminates the instance", async () => {
+    const child = home.start(upArgs("--", "sleep", "600"), environment)
+    const before = sshd.sessions.length
+    await seen(() => sshd.sessions.length > before)
+    child.kill("SIGINT")
+    await new Promise((settle) => child.once("exit", settle))
+    expect(await living()).toEqual([])
+  })
+
+  it("an instance whose RunInstances was never answered is found by its token, and terminated", async () => {
+    let runs = 0
+    aws.knobs.intercept = ({ action }) => {
+      if (action !== "RunInstances") return null
+      runs += 1
+      return runs === 1 ? "lost" : ec2Refusal(400, "InsufficientInstanceCapacity", "none left")
+    }
+    const result = await up("--", "true")
+    expect(result.stderr).toContain("InsufficientInstanceCapacity")
+    expect(runs).toBe(2)
+    expect(await living()).toEqual([])
+  })
+
+  it("one that a killed stereo left is found by its tag, and ended by rm", async () => {
+    aws.knobs.console = () => null
+    const child = home.start(upArgs("--name", "orphan", "--", "true"), environment)
+    await seen(() => actions().includes("GetConsoleOutput"))
+    child.kill("SIGKILL")
+    await new Promise((settle) => child.once("exit", settle))
+    expect(await living()).toMatchObject([{ name: "orphan", state: "running", imageId: ami }])
+    const unknown = await home.stereo(["rm", "--on", "ec2", ...cloud(), "another"], { environment })
+    expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining("ec2/unknown") as string })
+    await home.must(["rm", "--on", "ec2", ...cloud(), "orphan"], { environment })
+    expect(await living()).toEqual([])
+  })
+})
+
+async function seen(what: () => boolean): Promise<void> {
+  for (let looks = 0; looks < 600 && !what(); looks += 1)
+    await new Promise((settle) => setTimeout(settle, 50))
+  if (!what()) throw new Error("what was waited for never came")
+}
