@@ -20,7 +20,7 @@ export interface ExportRequest {
   readonly dir: string
   readonly manifest: Manifest
   readonly format: ExportFormat
-  /** Written beside, then renamed: what lies there stays whole until then. */
+  /** Must not be there yet; written beside, then renamed. */
   readonly output: string
   /** How Secure Boot is to trust it: a key, or a file that was signed elsewhere; null: it is not to. */
   readonly signing: SecureBootKey | { readonly signedUki: string } | null
@@ -77,7 +77,7 @@ async function openWorkFolder(output: string): Promise<AsyncDisposable & { reado
     if (thrown.code === "ENOENT") return null
     throw badOutput(output, reasonOf(thrown), thrown)
   })
-  if (there && !there.isFile()) throw badOutput(output, "it is there, and no plain file")
+  if (there) throw badOutput(output, "something is there already")
   const dir = await mkdtemp(join(dirname(output), `.${basename(output)}-`)).catch((thrown: unknown) => {
     throw badOutput(output, reasonOf(thrown), thrown)
   })
@@ -86,7 +86,7 @@ async function openWorkFolder(output: string): Promise<AsyncDisposable & { reado
 
 function badOutput(output: string, reason: string, cause?: unknown): Fault {
   return new Fault("export/bad-output", `nothing can be written to ${output}: ${reason}`, {
-    hint: "name a file in a folder that is there: -o FILE",
+    hint: "name a file that is not there yet, in a folder that is: -o FILE",
     cause,
   })
 }

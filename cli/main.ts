@@ -5,6 +5,7 @@ import { join, resolve } from "node:path"
 import { Command, CommanderError } from "commander"
 import { Fault } from "../contract/fault.ts"
 import { homeLayout } from "../contract/home.ts"
+import { addAttestCommand } from "./attest-command.ts"
 import { addAuditCommand } from "./audit-command.ts"
 import { addBuildCommand } from "./build-command.ts"
 import { addCompletionCommand } from "./completion-command.ts"
@@ -19,8 +20,11 @@ import { addImagesCommand } from "./images-command.ts"
 import { addKeysCommand } from "./keys-command.ts"
 import { addLogsCommand } from "./logs-command.ts"
 import { addLsCommand } from "./ls-command.ts"
+import { addPackerCommand } from "./packer-command.ts"
 import { addPlanCommand } from "./plan-command.ts"
 import { terminalProgress } from "./progress.ts"
+import { addPullCommand } from "./pull-command.ts"
+import { addPushCommand } from "./push-command.ts"
 import { reportFailure } from "./report-failure.ts"
 import { reportUsage } from "./report-usage.ts"
 import { addRmCommand } from "./rm-command.ts"
@@ -63,7 +67,10 @@ addPlanCommand(program, context)
 addBuildCommand(program, context)
 addImagesCommand(program, context)
 addKeysCommand(program, context)
+addPushCommand(program, context)
+addPullCommand(program, context)
 addUpCommand(program, context)
+addAttestCommand(program, context)
 addLsCommand(program, context)
 addExecCommand(program, context)
 addLogsCommand(program, context)
@@ -71,6 +78,7 @@ addDownCommand(program, context)
 addRmCommand(program, context)
 addRunCommand(program, context)
 addDoctorCommand(program, context)
+addPackerCommand(program, context)
 addCompletionCommand(program, context)
 addHostCommand(program, context)
 addSessionsCommand(program, context)
