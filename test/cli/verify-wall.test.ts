@@ -25,6 +25,7 @@ function storeImage(ruleset: string): void {
     files: {
       ...{ kernel: part("vmlinuz"), initramfs: part("initramfs.cpio"), root: part("root.verity") },
       ...{ stub: part("linuxx64.efi.stub"), os_release: part("os-release") },
+      ...{ inventory: part("inventory.json"), lock: part("lock.toml"), tools_lock: part("tools-lock.toml") },
       ...{ firewall: part("firewall.nft"), ruleset: part("ruleset.json"), units: part("units.json") },
     },
     measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
