@@ -13,7 +13,7 @@ export function addImagesCommand(program: Command, context: CliContext): void {
     .description("list, show, verify, compare and export finished images")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ stereo images\n  $ stereo images show base\n  $ stereo images verify base",
+      "\nExamples:\n  $ stereo images\n  $ stereo images show base\n  $ stereo images verify base\n  $ stereo images export base --format raw",
     )
   addListCommands(images, context)
   addVerifyCommand(images, context)
