@@ -21,7 +21,7 @@ describe("the image store", () => {
     using folder = openFolder()
     const home = homeLayout(folder.dir)
     const stored = await storeImage(home, "base", writeImage("1"))
-    expect(stored.sizeBytes).toBe(24)
+    expect(stored.sizeBytes).toBe(26)
     for (const reference of ["base", stored.digest, stored.digest.slice(0, 8)]) {
       expect((await readImage(home, reference)).dir).toBe(stored.dir)
     }
