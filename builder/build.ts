@@ -1,12 +1,14 @@
-/** An image's path: plan → lock → rootfs → seal → gates → measure → artifact → provenance → store. */
+/** An image's path: plan → lock → rootfs → seal → gates → measure → describe → artifact → provenance → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
 import { openSigner } from "../trust/open-signer.ts"
 import type { PublicKey } from "../trust/public-key.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
+import { describeUki } from "./describe-uki.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
+import { makeBills } from "./make-bills.ts"
 import { type GateReport, passGates, passRootBudget } from "./make-gates.ts"
 import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
 import { makeMeasurements } from "./make-measurements.ts"
@@ -52,12 +54,14 @@ export async function buildImage(
   const gates = await passGates(resolved, sealed, toolsDir, stages)
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
+  const bills = await makeBills({ projectDir, resolved, lock: lock.lock, rootfs, sealed, bootDir, stages })
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
   await passRootBudget(resolved, sealed, rootDir)
+  const ukiDir = await describeUki(resolved, sealed, { bootDir, rootDir, toolsDir }, stages)
   const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
     storeImage(home, stored, async (dir) => {
       const manifestText = await writeArtifact({
-        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
+        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, ukiDir, measured, bills, dir },
         ...{ inventory: sealed.inventory, lock: lock.text, toolsLock: toolsLock.text },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       })

@@ -117,5 +117,7 @@ export interface Plan {
   readonly egressBudgetMib?: number
   readonly env: Readonly<Record<string, string>>
   /** Hashes of the builder's own sources by stage: other code may make another image. */
-  readonly recipes: Readonly<Record<"rootfs" | "seal" | "gates" | "measure" | "artifact", string>>
+  readonly recipes: Readonly<
+    Record<"rootfs" | "seal" | "gates" | "describe" | "measure" | "artifact", string>
+  >
 }

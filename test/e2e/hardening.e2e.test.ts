@@ -33,7 +33,9 @@ const linesOf = (text: string) => text.split("\n").filter((line) => line !== "")
 describe("the kernel of a strict machine", () => {
   it("has every setting of the definition, read back from /proc/sys", async () => {
     const paths = plan.sysctls.map(({ key }) => `/proc/sys/${key.replaceAll(".", "/")}`)
-    const found = linesOf(await ask(`for f in ${paths.join(" ")}; do head -c 200 $f | tr -s '\\t\\n' ' '; echo; done`))
+    const found = linesOf(
+      await ask(`for f in ${paths.join(" ")}; do head -c 200 $f | tr -s '\\t\\n' ' '; echo; done`),
+    )
     expect(paths.length).toBeGreaterThan(45)
     expect(found.map((line) => line.trim())).toEqual(plan.sysctls.map(({ value }) => value))
   })
@@ -60,7 +62,9 @@ describe("the kernel of a strict machine", () => {
     // whatever was not asked for by name is used by something that was
     const unasked = rows.filter(([name = "", , , users = "-"]) => !promised.includes(name) && users === "-")
     expect(unasked).toEqual([])
-    expect(await ask("cat /proc/sys/kernel/modules_disabled; find / -xdev -name '*.ko*' | wc -l")).toBe("1\n0\n")
+    expect(await ask("cat /proc/sys/kernel/modules_disabled; find / -xdev -name '*.ko*' | wc -l")).toBe(
+      "1\n0\n",
+    )
   })
 })
 
@@ -74,7 +78,10 @@ describe("the file systems of a strict machine", () => {
       }),
     )
     const missing = Object.entries(PROMISED_MOUNTS).flatMap(([point, options]) =>
-      options.split(" ").filter((one) => !found.get(point)?.has(one)).map((one) => `${point}: ${one}`),
+      options
+        .split(" ")
+        .filter((one) => !found.get(point)?.has(one))
+        .map((one) => `${point}: ${one}`),
     )
     expect(missing).toEqual([])
     // and nothing that anybody may write allows devices or setuid bits
@@ -90,7 +97,10 @@ describe("the file systems of a strict machine", () => {
 
   it("let the agent write its home and the two folders for temporary files, and nothing else", async () => {
     const writable = linesOf(
-      await ask("find / \\( -path /proc -o -path /sys -o -path /dev \\) -prune -o -writable -not -type l -print 2>/dev/null; true", "agent"),
+      await ask(
+        "find / \\( -path /proc -o -path /sys -o -path /dev \\) -prune -o -writable -not -type l -print 2>/dev/null; true",
+        "agent",
+      ),
     )
     const outside = writable.filter((path) => !/^\/(?:home\/agent|tmp|var\/tmp)(?:\/|$)/.test(path))
     expect(outside).toEqual([])
@@ -122,7 +132,9 @@ describe("what runs in a strict machine", () => {
     const bound = sockets.flatMap((line) => {
       const [, local = "", , state] = line.trim().split(/\s+/)
       const [address = "", port = ""] = local.split(":")
-      return (state === "0A" || state === "07") && port !== "" ? [`${address}:${Number.parseInt(port, 16)}`] : []
+      return (state === "0A" || state === "07") && port !== ""
+        ? [`${address}:${Number.parseInt(port, 16)}`]
+        : []
     })
     const expected = [...Object.values(CAPTURE_PORTS), CAPTURE_PORTS.dns].map((port) => `0100007F:${port}`)
     expect(bound.sort()).toEqual(expected.sort())
@@ -136,7 +148,12 @@ describe("what runs in a strict machine", () => {
     const rows = linesOf(printed).map((line) => {
       const [command = "", status = ""] = line.split("|")
       const field = (name: string) => new RegExp(`${name}: (\\w+)`).exec(status)?.[1] ?? ""
-      return { command: command.trim(), effective: BigInt(`0x${field("CapEff")}`), bounds: BigInt(`0x${field("CapBnd")}`), seccomp: field("Seccomp") }
+      return {
+        command: command.trim(),
+        effective: BigInt(`0x${field("CapEff")}`),
+        bounds: BigInt(`0x${field("CapBnd")}`),
+        seccomp: field("Seccomp"),
+      }
     })
     const named = rows.flatMap(({ command, ...rest }) => {
       const known = Object.entries(CAPABILITIES).find(([begins]) => command.startsWith(begins))
@@ -146,11 +163,20 @@ describe("what runs in a strict machine", () => {
     for (const { command, effective, bounds, seccomp } of named) {
       const allowed = CAPABILITIES[command] ?? []
       const bits = allowed.reduce((sum, bit) => sum | (1n << BigInt(bit)), 0n)
-      expect({ command, effective, bounds, seccomp }).toEqual({ command, effective: bits, bounds: bits, seccomp: "2" })
+      expect({ command, effective, bounds, seccomp }).toEqual({
+        command,
+        effective: bits,
+        bounds: bits,
+        seccomp: "2",
+      })
     }
     // besides: systemd itself, journald, and this session of root's
-    const others = rows.filter(({ command }) => !Object.keys(CAPABILITIES).some((begins) => command.startsWith(begins)))
-    const surprising = others.filter(({ command, effective }) => effective !== 0n && !/systemd|sshd|^sh -c/.test(command))
+    const others = rows.filter(
+      ({ command }) => !Object.keys(CAPABILITIES).some((begins) => command.startsWith(begins)),
+    )
+    const surprising = others.filter(
+      ({ command, effective }) => effective !== 0n && !/systemd|sshd|^sh -c/.test(command),
+    )
     expect(surprising).toEqual([])
   })
 })
@@ -177,35 +203,66 @@ describe("a session of the agent", () => {
   })
 
   it("makes no namespaces, loads no filter of its own into the kernel, and traces nobody", async () => {
-    const tries = ["unshare -U true", "unshare -r true", "unshare -m true", "unshare -n true", "unshare -p -f true"]
+    const tries = [
+      "unshare -U true",
+      "unshare -r true",
+      "unshare -m true",
+      "unshare -n true",
+      "unshare -p -f true",
+    ]
     for (const attempt of tries) {
       const { code, stderr } = await home.stereo(["exec", "hard", "--", "sh", "-c", attempt])
-      expect({ attempt, failed: code !== 0 && /not permitted|No space left/.test(stderr) }).toEqual({ attempt, failed: true })
+      expect({ attempt, failed: code !== 0 && /not permitted|No space left/.test(stderr) }).toEqual({
+        attempt,
+        failed: true,
+      })
     }
   })
 
   it("has its processes counted: a bomb of them stops at the limit, and whatever else runs goes on", async () => {
     const group = "/sys/fs/cgroup/stereo.slice/stereo-sessions.slice"
     const before = await ask(`${PIDS_OF_STEREO}; cat ${group}/stereo-session@*/pids.max 2>/dev/null; true`)
-    expect(await ask("cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/pids.max", "agent")).toBe(`${plan.session.tasks.max}\n`)
+    expect(await ask("cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/pids.max", "agent")).toBe(
+      `${plan.session.tasks.max}\n`,
+    )
     // under TCG a bomb up to the real limit would take minutes
     await ask(`cp ${group}/pids.max /run/pids.max; echo 60 >${group}/pids.max`)
     try {
-      const bomb = await home.stereo(["exec", "hard", "--", "bash", "-c", "for i in $(seq 200); do sleep 20 & done 2>/dev/null; jobs -r | wc -l"], { timeoutMs: 60_000 })
+      const bomb = await home.stereo(
+        [
+          "exec",
+          "hard",
+          "--",
+          "bash",
+          "-c",
+          "for i in $(seq 200); do sleep 20 & done 2>/dev/null; jobs -r | wc -l",
+        ],
+        { timeoutMs: 60_000 },
+      )
       expect(bomb.stdout + bomb.stderr).toMatch(/^\d{0,2}\n?$|Resource temporarily unavailable|fork/)
       expect(Number(await ask(`cat ${group}/pids.peak`))).toBeLessThanOrEqual(60)
       expect(Number(await ask(`grep -o '[0-9]*' ${group}/pids.events | head -1`))).toBeGreaterThan(0)
       expect(await ask(PIDS_OF_STEREO)).toBe(before.split("\n").slice(0, 2).join("\n").concat("\n"))
     } finally {
-      await ask(`for p in $(cat ${group}/*/cgroup.procs); do kill -9 $p; done; cat /run/pids.max >${group}/pids.max`)
+      await ask(
+        `for p in $(cat ${group}/*/cgroup.procs); do kill -9 $p; done; cat /run/pids.max >${group}/pids.max`,
+      )
     }
   })
 
   it("is ended alone when it takes more memory than it may, with stereo's own programs untouched", async () => {
     const before = await ask(PIDS_OF_STEREO)
     const hog = "head -c 2000M /dev/zero | tail -c 1500M >/dev/null; echo ended with $?"
-    expect(await ask(`bash -c '${hog}' 2>/dev/null; echo the session lives`, "agent")).toMatch(/ended with 137\nthe session lives/)
-    expect(Number(await ask("grep '^oom_kill ' /sys/fs/cgroup/stereo.slice/stereo-sessions.slice/memory.events | cut -d' ' -f2"))).toBeGreaterThan(0)
+    expect(await ask(`bash -c '${hog}' 2>/dev/null; echo the session lives`, "agent")).toMatch(
+      /ended with 137\nthe session lives/,
+    )
+    expect(
+      Number(
+        await ask(
+          "grep '^oom_kill ' /sys/fs/cgroup/stereo.slice/stereo-sessions.slice/memory.events | cut -d' ' -f2",
+        ),
+      ),
+    ).toBeGreaterThan(0)
     expect(await ask(PIDS_OF_STEREO)).toBe(before)
   })
 })
