@@ -8,6 +8,7 @@ import { benchBuild } from "./build.ts"
 import { benchDecision } from "./decision.ts"
 import { benchHostPath } from "./host-path.ts"
 import { benchOverhead } from "./overhead.ts"
+import { benchRegistry } from "./registry.ts"
 import { type Figure, readMachineFacts, renderFigures } from "./report.ts"
 
 const progress = terminalProgress(process.stderr, Date.now)
@@ -17,6 +18,7 @@ await using home = openTestHome(
   `[providers.anthropic]\nkey = "sk-ant-bench-0123456789"\nupstream = "${provider.url}"\n`,
 )
 figures.push(...(await progress.step("Build, cold and cached", () => benchBuild(sharedHome))))
+figures.push(...(await progress.step("Push and pull", () => benchRegistry(sharedHome))))
 figures.push(...(await progress.step("Boot to ready, ten times", (note) => benchBoot(home, 10, note))))
 figures.push(...(await progress.step("The decision alone", async () => benchDecision())))
 figures.push(...(await progress.step("The host's half of the path", (note) => benchHostPath(note))))
