@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { execa } from "execa"
 import { homeLayout } from "../contract/home.ts"
 import { toolsSandboxArgs } from "../contract/tools-tree.ts"
-import { openTestHome } from "../test/e2e/test-home.ts"
+import { openTestHome, type TestHome } from "../test/e2e/test-home.ts"
 import { openDockerRegistry, registryTree } from "../test/fakes/registry/docker-registry.ts"
 import { readTrustedKeys, trustKey } from "../trust/trusted-keys.ts"
 import { type Figure, summarise } from "./report.ts"
@@ -14,13 +14,13 @@ import { type Figure, summarise } from "./report.ts"
 const RUNS = 3
 
 /** Megabytes of image a second, the start of the program included; a pull is verified, which skopeo's is not. */
-export async function benchRegistry(sharedHome: string): Promise<readonly Figure[]> {
+export async function benchRegistry(from: TestHome): Promise<readonly Figure[]> {
   const root = mkdtempSync(join(tmpdir(), "stereo-bench-registry-"))
   const rates: Record<string, number[]> = {}
   try {
-    await using from = openTestHome("", join(root, "from"), ["images", "keys"])
+    await from.must(["build", "base"], { timeoutMs: 900_000 })
     const to = homeLayout(join(root, "to"))
-    for (const key of await readTrustedKeys(homeLayout(sharedHome)))
+    for (const key of await readTrustedKeys(homeLayout(from.root)))
       await trustKey(to, { ...key, name: `bench-${key.name}` })
     await using puller = openTestHome("", to.root, [])
     const layout = join(root, "layout")
