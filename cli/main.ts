@@ -16,6 +16,7 @@ import { addEgressCommands } from "./egress-command.ts"
 import { addExecCommand } from "./exec-command.ts"
 import { addHostCommand } from "./host-command.ts"
 import { addImagesCommand } from "./images-command.ts"
+import { addInitCommand } from "./init-command.ts"
 import { addLogsCommand } from "./logs-command.ts"
 import { addLsCommand } from "./ls-command.ts"
 import { addPlanCommand } from "./plan-command.ts"
@@ -57,6 +58,7 @@ const program = new Command("stereo")
   .exitOverride()
 
 addSetupCommand(program, context)
+addInitCommand(program, context)
 addPlanCommand(program, context)
 addBuildCommand(program, context)
 addImagesCommand(program, context)

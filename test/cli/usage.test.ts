@@ -6,6 +6,8 @@ import { openCliHome, stereoIn } from "./run-stereo.ts"
 const COMMANDS = [
   ...[
     "setup",
+    "init",
+    "init image",
     "plan",
     "build",
     "images",
