@@ -1,11 +1,14 @@
-/** An image's path: plan → rootfs → seal → measure → artifact → store. */
+/** An image's path: plan → rootfs → seal → measure → artifact → provenance → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
+import { openSigner } from "../trust/open-signer.ts"
+import type { PublicKey } from "../trust/public-key.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
 import { makeMeasurements } from "./make-measurements.ts"
+import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
 import { resolvePlan } from "./resolve-plan.ts"
 import { setupTools } from "./setup-tools.ts"
@@ -15,6 +18,8 @@ export interface BuildReport {
   readonly image: StoredImage
   readonly stages: readonly StageRow[]
   readonly sealed: Sealed["report"]
+  /** Whose signature vouches for it. */
+  readonly signedBy: PublicKey
 }
 
 export async function buildImage(
@@ -22,10 +27,12 @@ export async function buildImage(
   { name, profile }: ProfiledName,
   context: BuildContext,
 ): Promise<BuildReport> {
-  const { home, progress, signal } = context
+  const { home, progress, signal, now, signing = {} } = context
+  const startedAtMs = now()
   const stored = storedName({ name, profile })
-  // before it waits for another build: a definition that is wrong is said at once
+  // before it waits for another build: a definition that is wrong, and a key that is not there, are said at once
   await resolvePlan(projectDir, name, profile)
+  const signer = await openSigner(home, signing, signal)
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
@@ -37,13 +44,20 @@ export async function buildImage(
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
-  const image = await stages.plain("store", "artifact: manifest, into the store", () =>
-    storeImage(home, stored, (dir) =>
-      writeArtifact({
+  const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
+    storeImage(home, stored, async (dir) => {
+      const manifestText = await writeArtifact({
         ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
-      }),
-    ),
+      })
+      const { runner } = stages
+      const { keyless } = signing
+      await makeProvenance({
+        ...{ projectDir, resolved, toolsDir, manifestText, dir, signer, runner, startedAtMs, now },
+        ...(keyless === undefined ? {} : { keyless }),
+      })
+      return manifestText
+    }),
   )
-  return { image, stages: stages.rows, sealed: sealed.report }
+  return { image, stages: stages.rows, sealed: sealed.report, signedBy: signer.publicKey }
 }

@@ -1,25 +1,13 @@
 /** The store of finished images: folders by digest, and names that point at one of them. */
 
 import { createHash } from "node:crypto"
-import {
-  chmod,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  symlink,
-} from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { parse } from "smol-toml"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
 import { type Manifest, manifest } from "../contract/manifest.ts"
-
-const KEPT_NAMELESS = 8
+import { adoptImage } from "./adopt-image.ts"
 
 export interface StoredImage {
   readonly name: string
@@ -44,11 +32,7 @@ export async function storeImage(
     const digest = createHash("sha256")
       .update(await write(work))
       .digest("hex")
-    const dir = join(byDigest, digest)
-    await chmod(work, 0o755)
-    if (!(await exists(dir))) await rename(work, dir)
-    await pointName(home, name, digest)
-    await removeOldest(home)
+    await adoptImage(home, work, { digest, name })
     return readImage(home, name)
   } finally {
     await rm(work, { recursive: true, force: true })
@@ -60,30 +44,6 @@ async function removeLeftovers(byDigest: string): Promise<void> {
   for (const name of await readdir(byDigest)) {
     if (name.startsWith(".making-")) await rm(join(byDigest, name), { recursive: true, force: true })
   }
-}
-
-/** Of the images that no name points at any more, those made last stay: a machine may have been started from one. */
-async function removeOldest(home: Home): Promise<void> {
-  const byDigest = join(home.images, "by-digest")
-  const byName = join(home.images, "by-name")
-  const named = new Set(await Promise.all((await imageNames(byName)).map((name) => digestOf(byName, name))))
-  const nameless = (await readdir(byDigest)).filter((digest) => !named.has(digest))
-  const dated = await Promise.all(
-    nameless.map(async (digest) => ({ digest, madeMs: (await stat(join(byDigest, digest))).mtimeMs })),
-  )
-  dated.sort((left, right) => right.madeMs - left.madeMs)
-  for (const { digest } of dated.slice(KEPT_NAMELESS)) {
-    await rm(join(byDigest, digest), { recursive: true, force: true })
-  }
-}
-
-async function pointName(home: Home, name: string, digest: string): Promise<void> {
-  const byName = join(home.images, "by-name")
-  await mkdir(byName, { recursive: true })
-  const next = join(byName, `.next-${name}`)
-  await rm(next, { force: true })
-  await symlink(join("..", "by-digest", digest), next)
-  await rename(next, join(byName, name))
 }
 
 /** Finds an image by name, digest, or the beginning of a digest. */

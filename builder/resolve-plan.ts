@@ -14,6 +14,8 @@ export interface ResolvedPlan {
   readonly sha256: string
   /** Bytes of the plan's file entries by sha256. */
   readonly contents: ReadonlyMap<string, Buffer>
+  /** The folders whose image.toml say it, relative to the project, the undermost first. */
+  readonly layerDirs: readonly string[]
 }
 
 export async function resolvePlan(
@@ -23,11 +25,8 @@ export async function resolvePlan(
 ): Promise<ResolvedPlan> {
   const layers = await readLayers(projectDir, name, profile)
   const flat = flattenDefinitions(layers.map(({ definition }) => definition))
-  const sources = await readSources(
-    projectDir,
-    flat,
-    layers.map(({ dir }) => dir),
-  )
+  const layerDirs = layers.map(({ dir }) => dir)
+  const sources = await readSources(projectDir, flat, layerDirs)
   const plan = planImage(flat, { name, profile, layers: layers.map(({ definition }) => definition) }, sources)
-  return { plan, sha256: stageKey(plan), contents: sources.contents }
+  return { plan, sha256: stageKey(plan), contents: sources.contents, layerDirs }
 }

@@ -4,6 +4,7 @@ import { mkdir, rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Home } from "../contract/home.ts"
 import type { Progress } from "../contract/progress.ts"
+import type { SigningChoice } from "../trust/signer.ts"
 import { cachedStage, stageKey } from "./stage-cache.ts"
 
 export interface StageRow {
@@ -18,6 +19,8 @@ export interface BuildContext {
   readonly signal: AbortSignal
   /** Ask Debian again instead of taking what an earlier build got. */
   readonly fresh?: boolean
+  /** Who signs what is built; absent: the home's own key. */
+  readonly signing?: SigningChoice
   /** Milliseconds since 1970. */
   readonly now: () => number
 }

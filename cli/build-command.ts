@@ -5,25 +5,28 @@ import type { BuildReport } from "../builder/build.ts"
 import { STRICT_PROFILE } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
 import type { CliContext } from "./context.ts"
+import { addSigningOptions, readSigningChoice, SIGNING_HELP, type SigningOptions } from "./signing-choice.ts"
 
-interface BuildOptions {
+interface BuildOptions extends SigningOptions {
   readonly profile: string
   readonly json?: boolean
   readonly fresh?: boolean
 }
 
 export function addBuildCommand(program: Command, context: CliContext): void {
-  program
+  const command = program
     .command("build")
     .description("build an image: what did not change since the last build comes from the cache")
     .argument("<image>", "a folder of images/ with an image.toml")
     .option("--profile <profile>", "a folder of images/profiles", STRICT_PROFILE)
     .option("--fresh", "ask Debian for its newest packages instead of using those of an earlier build")
+  addSigningOptions(command)
     .option("--json", "print the report as JSON")
     .addHelpText(
       "after",
       [
         "\nAn image of another profile than strict is kept beside it, as IMAGE-PROFILE.",
+        SIGNING_HELP,
         "\nExamples:",
         "  $ stereo build coder",
         "  $ stereo build coder --profile debug && stereo up --image coder-debug",
@@ -32,17 +35,25 @@ export function addBuildCommand(program: Command, context: CliContext): void {
     .action(async (image: string, options: BuildOptions) => {
       const { home, progress, signal, now, projectDir } = context
       const fresh = options.fresh === true
+      const signing = readSigningChoice(options, context.environment)
       const { buildImage } = await import("../builder/build.ts")
       const report = await buildImage(
         projectDir,
         { name: image, profile: options.profile },
-        { home, progress, signal, now, fresh },
+        { home, progress, signal, now, fresh, signing },
       )
-      context.print(options.json ? jsonText(toJson(report)) : describe(report))
+      const trusted = await isTrusted(context, report)
+      context.print(options.json ? jsonText(toJson(report, trusted)) : describe(report, trusted))
     })
 }
 
-function toJson({ image, stages, sealed }: BuildReport) {
+/** Whether a machine can be started from it here. */
+async function isTrusted({ home }: CliContext, { signedBy }: BuildReport): Promise<boolean> {
+  const { readTrustedKeys } = await import("../trust/trusted-keys.ts")
+  return (await readTrustedKeys(home)).some(({ id }) => id === signedBy.id)
+}
+
+function toJson({ image, stages, sealed, signedBy }: BuildReport, trusted: boolean) {
   return {
     name: image.name,
     profile: image.manifest.profile,
@@ -52,12 +63,13 @@ function toJson({ image, stages, sealed }: BuildReport) {
     rootHash: image.manifest.verity.root_hash,
     sizeBytes: image.sizeBytes,
     files: image.manifest.files,
+    signedBy: { id: signedBy.id, trusted },
     stages,
     sealed,
   }
 }
 
-function describe({ image, stages, sealed }: BuildReport): string {
+function describe({ image, stages, sealed, signedBy }: BuildReport, trusted: boolean): string {
   const rows = stages.map(({ stage, seconds, cached }) => {
     return `  ${stage.padEnd(16)}${seconds.toFixed(1).padStart(7)} s${cached ? "  cached" : ""}`
   })
@@ -67,6 +79,7 @@ function describe({ image, stages, sealed }: BuildReport): string {
   return [
     `${image.name} ${image.digest.slice(0, 12)}  ${mebibytes(image.sizeBytes)}: ${files.join(", ")}`,
     `pruned ${mebibytes(pruned)} of Debian; ${sealed.unprivileged.length} files lost a setuid or setgid bit`,
+    `signed by key ${signedBy.id.slice(0, 16)}${trusted ? "" : ", which is not trusted here: stereo keys trust FILE"}`,
     ...rows,
     `in ${image.dir}`,
     "",

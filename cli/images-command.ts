@@ -2,12 +2,19 @@
 
 import type { Command } from "commander"
 import type { CliContext } from "./context.ts"
+import { addExportCommand } from "./images/export-command.ts"
 import { addListCommands } from "./images/list-commands.ts"
+import { addVerifyCommand } from "./images/verify-command.ts"
 
 export function addImagesCommand(program: Command, context: CliContext): void {
   const images = program
     .command("images")
-    .description("list and show finished images")
-    .addHelpText("after", "\nExamples:\n  $ stereo images\n  $ stereo images show base")
+    .description("list, show, verify and export finished images")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ stereo images\n  $ stereo images show base\n  $ stereo images verify base",
+    )
   addListCommands(images, context)
+  addVerifyCommand(images, context)
+  addExportCommand(images, context)
 }

@@ -14,6 +14,10 @@ export interface Home {
   readonly cache: string
   /** Finished images: `by-digest/DIGEST/` and `by-name/NAME` (a symbolic link to one of them). */
   readonly images: string
+  /** Signs what is built here; mode 0600 in a folder of mode 0700. */
+  readonly signingKey: string
+  /** Whose signatures count beside it: a public key each, `NAME.pub`. */
+  readonly trustedKeys: string
   /** What publishing remembers of clouds, to go on after an interruption and to send only what changed. */
   readonly publish: string
   /** One folder per machine. */
@@ -61,6 +65,8 @@ export function homeLayout(root: string): Home {
     tools: join(root, "tools"),
     cache: join(root, "cache"),
     images: join(root, "images"),
+    signingKey: join(root, "keys", "signing.pem"),
+    trustedKeys: join(root, "keys", "trusted"),
     publish: join(root, "publish"),
     machines: join(root, "machines"),
     kernels: join(root, "kernels"),

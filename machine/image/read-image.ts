@@ -1,11 +1,13 @@
-/** Finds a built image by name, and reads what its artifact says of itself. */
+/** Finds a built image by name or digest; what is not signed by somebody who is trusted, or was changed since, starts no machine. */
 
-import { readFile, realpath, stat } from "node:fs/promises"
-import { join } from "node:path"
+import { realpath } from "node:fs/promises"
+import { basename, join } from "node:path"
 import { Fault } from "../../contract/fault.ts"
 import type { Home } from "../../contract/home.ts"
-import { type Manifest, manifest } from "../../contract/manifest.ts"
-import { parseToml } from "../../contract/toml.ts"
+import type { Manifest } from "../../contract/manifest.ts"
+import { readTrustedKeys } from "../../trust/trusted-keys.ts"
+import type { Finding } from "../../trust/verification.ts"
+import { verifyImage } from "../../trust/verify-image.ts"
 
 export interface BuiltImage {
   readonly name: string
@@ -14,55 +16,58 @@ export interface BuiltImage {
   readonly manifest: Manifest
 }
 
-/** Faults: `image/not-built`, `image/bad-field`, `image/damaged`. */
-export async function readImage(home: Home, name: string): Promise<BuiltImage> {
-  const dir = await findImage(home, name)
-  const file = join(dir, "manifest.toml")
-  const parsed = parseManifest(name, await readFile(file, "utf8"), file)
-  await Promise.all(Object.values(parsed.files).map((one) => checkSize(name, dir, one)))
-  return { name, dir, manifest: parsed }
+const DIGEST = /^[0-9a-f]{64}$/
+const SHOWN_FINDINGS = 5
+
+/**
+ * `reference`: a name, or all 64 digits of a digest, which always mean the same image. The root disk's bytes are
+ * not read here: dm-verity checks them at boot, under the root hash of the manifest that was verified.
+ * Faults: `image/not-built`, `image/not-verified`, `keys/*`.
+ */
+export async function readImage(home: Home, reference: string): Promise<BuiltImage> {
+  const isDigest = DIGEST.test(reference)
+  const dir = await findImage(home, isDigest ? "by-digest" : "by-name", reference)
+  const verification = await verifyImage({
+    dir,
+    digest: basename(dir),
+    storedName: isDigest ? null : reference,
+    keys: await readTrustedKeys(home),
+    depth: "start",
+  })
+  if (verification.kind === "refused") throw notVerified(reference, verification.findings)
+  const { manifest } = verification
+  return { name: reference, dir, manifest }
 }
 
-/** Nobody writes a manifest by hand: one that is not understood is another version's. */
-function parseManifest(image: string, text: string, file: string): Manifest {
-  try {
-    return parseToml({ text, file, stage: "image" }, manifest)
-  } catch (thrown) {
-    if (!(thrown instanceof Fault)) throw thrown
-    throw new Fault(
-      thrown.code,
-      `image ${image} is not one that this version of stereo made: ${thrown.message}`,
-      {
-        hint: `build it again with \`stereo build ${image}\``,
-        cause: thrown,
-      },
-    )
-  }
-}
-
-async function findImage(home: Home, name: string): Promise<string> {
-  if (/^[a-z0-9][a-z0-9-]*$/.test(name)) {
-    const dir = await realpath(join(home.images, "by-name", name)).catch((thrown: unknown) => {
+async function findImage(home: Home, folder: "by-name" | "by-digest", reference: string): Promise<string> {
+  if (/^[a-z0-9][a-z0-9-]*$/.test(reference)) {
+    const dir = await realpath(join(home.images, folder, reference)).catch((thrown: unknown) => {
       if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return null
       throw thrown
     })
     if (dir !== null) return dir
   }
-  throw new Fault("image/not-built", `there is no built image called "${name}"`, {
-    hint: `build it with \`stereo build ${name}\`; \`stereo images ls\` shows those that are there`,
+  throw new Fault("image/not-built", `there is no built image called "${reference}"`, {
+    hint: `build it with \`stereo build ${reference}\`; \`stereo images ls\` shows those that are there`,
   })
 }
 
-async function checkSize(image: string, dir: string, file: { name: string; size_bytes: number }) {
-  const found = await stat(join(dir, file.name)).catch((thrown: unknown) => {
-    throw damaged(image, `${join(dir, file.name)} is not there`, thrown)
-  })
-  if (found.size !== file.size_bytes) {
-    const sizes = `has ${found.size} bytes, and the manifest says ${file.size_bytes}`
-    throw damaged(image, `${join(dir, file.name)} ${sizes}`)
+function notVerified(image: string, findings: readonly [Finding, ...Finding[]]): Fault {
+  const lines = findings.slice(0, SHOWN_FINDINGS).map(({ file, reason }) => `    ${file}: ${reason}`)
+  const more = findings.length - lines.length
+  if (more > 0) lines.push(`    and ${more} more: stereo images verify ${image}`)
+  return new Fault(
+    "image/not-verified",
+    `image ${image} is not verified, and starts no machine\n${lines.join("\n")}`,
+    {
+      hint: advise(image, findings[0]),
+    },
+  )
+}
+
+function advise(image: string, { kind }: Finding): string {
+  if (kind === "unknown-key") {
+    return "if you know whose key it is: stereo keys trust FILE; else build the image yourself: stereo build"
   }
-}
-
-function damaged(image: string, message: string, cause?: unknown): Fault {
-  return new Fault("image/damaged", message, { hint: `build it again with \`stereo build ${image}\``, cause })
+  return `build it again with \`stereo build ${image}\`; if you do not know what changed it, look first: stereo images verify ${image}`
 }

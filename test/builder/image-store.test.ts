@@ -1,4 +1,13 @@
-import { readdirSync, writeFileSync } from "node:fs"
+import {
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { stringify } from "smol-toml"
 import { describe, expect, it } from "vitest"
@@ -53,6 +62,39 @@ describe("the image store", () => {
     expect(readdirSync(join(home.images, "by-digest"))).toEqual([before.digest])
   })
 
+  it("gives an image that is built again the newer provenance, in the folder that it had", async () => {
+    using folder = openFolder()
+    const home = homeLayout(folder.dir)
+    const older = await storeImage(home, "base", writeImage("1", "first"))
+    const before = statSync(older.dir).ino
+    const newer = await storeImage(home, "base", writeImage("1", "second"))
+    expect(readFileSync(join(newer.dir, "provenance.dsse.json"), "utf8")).toBe("second")
+    expect(statSync(newer.dir).ino).toBe(before)
+    expect(readdirSync(join(home.images, "by-digest"))).toEqual([newer.digest])
+  })
+
+  it("repairs an image that was changed since when it is built again", async () => {
+    using folder = openFolder()
+    const home = homeLayout(folder.dir)
+    const { dir } = await storeImage(home, "base", writeImage("1", "first"))
+    const text = readFileSync(join(dir, "manifest.toml"), "utf8")
+    for (const damage of [
+      () => writeFileSync(join(dir, "manifest.toml"), text.replace("quiet", "louds")),
+      () => writeFileSync(join(dir, "planted"), ""),
+      () => rmSync(join(dir, "manifest.toml")),
+      () => {
+        renameSync(join(dir, "manifest.toml"), join(dir, "..", "elsewhere"))
+        symlinkSync("../elsewhere", join(dir, "manifest.toml"))
+      },
+    ]) {
+      damage()
+      await storeImage(home, "base", writeImage("1", "second"))
+      expect(readFileSync(join(dir, "manifest.toml"), "utf8")).toBe(text)
+      expect(lstatSync(join(dir, "manifest.toml")).isFile()).toBe(true)
+      expect(readdirSync(dir).toSorted()).toEqual(["manifest.toml", "provenance.dsse.json"])
+    }
+  })
+
   it("says what to build when an image is not there", async () => {
     using folder = openFolder()
     await expect(readImage(homeLayout(folder.dir), "base")).rejects.toMatchObject({
@@ -73,7 +115,7 @@ describe("the image store", () => {
   })
 })
 
-function writeImage(version: string): (dir: string) => Promise<string> {
+function writeImage(version: string, provenance?: string): (dir: string) => Promise<string> {
   const part = (name: string) => ({ name, sha256: "0".repeat(64), size_bytes: 2 })
   const document: Manifest = {
     schema: 1,
@@ -100,6 +142,7 @@ function writeImage(version: string): (dir: string) => Promise<string> {
   const text = stringify(document)
   return async (dir) => {
     writeFileSync(join(dir, "manifest.toml"), text)
+    if (provenance !== undefined) writeFileSync(join(dir, "provenance.dsse.json"), provenance)
     return text
   }
 }

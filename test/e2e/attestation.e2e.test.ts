@@ -1,9 +1,23 @@
-import { cpSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs"
+import { createHash } from "node:crypto"
+import {
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
+import { parse, stringify } from "smol-toml"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { z } from "zod"
+import { homeLayout } from "../../contract/home.ts"
+import { type Manifest, manifest as manifestShape } from "../../contract/manifest.ts"
 import { attestationState } from "../../contract/measurement.ts"
 import { openReader } from "../../host-proxy/archive/open-reader.ts"
+import { signFolder } from "../trust/image-folder.ts"
 import { openTestHome, sharedHome, type TestHome } from "./test-home.ts"
 
 /** As root: asks for something by the capture proxy, flushes the packet filter, and asks on until that shows. */
@@ -112,19 +126,36 @@ describe("a real machine", () => {
 describe("an image whose manifest promises another packet filter", () => {
   it("gives no machine: up fails and names what differs", async () => {
     await using other = openTestHome("", undefined, ["tools", "cache"])
-    const dir = join(other.root, "images", "by-digest", "f".repeat(64))
-    mkdirSync(join(other.root, "images", "by-name"), { recursive: true })
-    cpSync(realpathSync(join(sharedHome, "images/by-name/base")), dir, { recursive: true })
-    const text = readFileSync(join(dir, "manifest.toml"), "utf8")
-    writeFileSync(
-      join(dir, "manifest.toml"),
-      text.replace(/ruleset_sha256 = "\w+"/, `ruleset_sha256 = "${"e".repeat(64)}"`),
-    )
-    symlinkSync(join("..", "by-digest", "f".repeat(64)), join(other.root, "images/by-name/base"))
+    const promised = await plantOtherWall(other.root)
     const result = await other.stereo(["up", "--name", "other"])
     expect(result.code).not.toBe(0)
     expect(result.stderr).toContain("other is not what its image promises")
     expect(result.stderr).toContain(`attestation/ruleset: the packet filter is not the one`)
-    expect(result.stderr).toContain(`expected ${"e".repeat(64)}`)
+    expect(result.stderr).toContain(`expected ${promised}`)
   })
 })
+
+/** base, signed by that home's own key, with a listing of the packet filter that its root does not load; gives that one's digest. */
+async function plantOtherWall(root: string): Promise<string> {
+  const making = join(root, "images", "by-digest", "making")
+  mkdirSync(join(root, "images", "by-name"), { recursive: true })
+  cpSync(realpathSync(join(sharedHome, "images/by-name/base")), making, { recursive: true })
+  const manifest = parseManifest(readFileSync(join(making, "manifest.toml"), "utf8"))
+  const listing = Buffer.from('{"nftables": []}\n')
+  const sha256 = createHash("sha256").update(listing).digest("hex")
+  rmSync(join(making, "ruleset.json"))
+  writeFileSync(join(making, "ruleset.json"), listing)
+  manifest.files.ruleset = { ...manifest.files.ruleset, sha256, size_bytes: listing.length }
+  manifest.measurements.ruleset_sha256 = sha256
+  const text = stringify(manifest)
+  writeFileSync(join(making, "manifest.toml"), text)
+  await signFolder(homeLayout(root), making)
+  const digest = createHash("sha256").update(text).digest("hex")
+  renameSync(making, join(root, "images", "by-digest", digest))
+  symlinkSync(join("..", "by-digest", digest), join(root, "images/by-name/base"))
+  return sha256
+}
+
+function parseManifest(text: string): Manifest {
+  return manifestShape.parse(parse(text))
+}

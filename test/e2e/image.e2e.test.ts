@@ -10,7 +10,7 @@ import {
   symlinkSync,
   writeSync,
 } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { homeLayout, machineLayout } from "../../contract/home.ts"
 import { openTestHome, type TestHome } from "./test-home.ts"
@@ -24,8 +24,8 @@ afterAll(() => home[Symbol.asyncDispose]())
 
 describe("a machine whose image was tampered with", () => {
   it("does not become ready, and says at which stage, with its console kept", async () => {
-    plantDamagedImage("damaged")
-    const { code, stderr } = await home.stereo(["up", "--image", "damaged", "--name", "bad"])
+    plantDamagedImage()
+    const { code, stderr } = await home.stereo(["up", "--image", "base", "--name", "bad"])
     expect(code).toBe(1)
     expect(stderr).toContain("machine/not-ready")
     expect(stderr).toMatch(/stopped at stage (kernel|initramfs|systemd)/)
@@ -37,19 +37,18 @@ describe("a machine whose image was tampered with", () => {
   })
 })
 
-/** The base image with every 64th block of its root overwritten, under another name in a store of its own. */
-function plantDamagedImage(name: string): void {
+/** The base image, as signed but with every 64th block of its root overwritten, in a store of its own. */
+function plantDamagedImage(): void {
   const base = realpathSync(join(home.root, "images", "by-name", "base"))
-  const dir = join(home.root, "damaged-image")
-  mkdirSync(dir)
+  const images = join(home.root, "own-images")
+  const dir = join(images, "by-digest", basename(base))
+  mkdirSync(dir, { recursive: true })
   for (const file of readdirSync(base)) cpSync(join(base, file), join(dir, file))
   const root = openSync(join(dir, "root.verity"), "r+")
   const blocks = Math.floor(statSync(join(dir, "root.verity")).size / 4096)
   for (let block = 1; block < blocks; block += 64)
     writeSync(root, Buffer.alloc(36, 0xff), 0, 36, block * 4096)
-  const images = join(home.root, "own-images")
   mkdirSync(join(images, "by-name"), { recursive: true })
-  symlinkSync(base, join(images, "by-name", "base"))
-  symlinkSync(dir, join(images, "by-name", name))
+  symlinkSync(join("..", "by-digest", basename(base)), join(images, "by-name", "base"))
   spawnSync("ln", ["-sfn", images, join(home.root, "images")])
 }

@@ -46,7 +46,7 @@ export interface TestHome extends AsyncDisposable {
 export function openTestHome(
   hostToml: string,
   dir?: string,
-  share: readonly string[] = ["tools", "cache", "images"],
+  share: readonly string[] = ["tools", "cache", "images", "keys"],
 ): TestHome {
   const root = dir ?? mkdtempSync(join(tmpdir(), "stereo-e2e-"))
   for (const shared of share) {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { projectDir } from "./sources.ts"
 
 const FOLDERS =
-  "contract|cli|images|builder|machine|guest-agent|host-proxy|review|attack|publish|policies|test|docs|bench"
+  "contract|cli|images|builder|machine|guest-agent|host-proxy|review|attack|publish|trust|policies|test|docs|bench"
 const pages = [
   "README.md",
   "AGENTS.md",

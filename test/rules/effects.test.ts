@@ -5,20 +5,27 @@ const sources = readSources()
 
 describe("where effects may happen", () => {
   it("processes are started in one file of each program, so that each is logged and bounded alike", () => {
-    const starters = ["builder/run.ts", "machine/run.ts", "guest-agent/agent/run.ts", "cli/ensure-host.ts"]
+    const starters = [
+      ...["builder/run.ts", "machine/run.ts", "guest-agent/agent/run.ts", "trust/run.ts"],
+      "cli/ensure-host.ts",
+    ]
     expect(
       importing(/^(execa|node:child_process|child_process)$/).filter((path) => !starters.includes(path)),
     ).toEqual([])
   })
 
-  it("outbound connections to the world are opened only in host-proxy/provider, and to AWS in publish/ec2", () => {
-    const outbound = importing(/^(undici|node:https|node:dgram|node:dns.*|@aws-sdk\/.*)$/)
+  it("outbound connections to the world are opened only in host-proxy/provider, to AWS and registries in publish, and to Sigstore in trust/sigstore", () => {
+    const outbound = importing(/^(undici|node:https|node:dgram|node:dns.*|@aws-sdk\/.*|@sigstore\/sign)$/)
     const allowed = (path: string) =>
       path.startsWith("host-proxy/provider/") ||
+      // the registry that a person names to `stereo push` and `pull`, and where it sends one
+      path === "publish/oci/registry/transport.ts" ||
       // what a person asks for by `stereo publish ec2`; nothing of a guest leads there
       path.startsWith("publish/ec2/") ||
       // listens on 127.0.0.1:53 for the guest's own resolver and sends nothing else
       path.startsWith("guest-agent/capture/dns") ||
+      // Sigstore's services, when a build is told to sign by an identity
+      path.startsWith("trust/sigstore/") ||
       // witnesses of the attack: they listen, and send to nobody but themselves
       path.startsWith("attack/witness/")
     expect(outbound.filter((path) => !allowed(path))).toEqual([])

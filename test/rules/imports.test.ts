@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { projectDir, readSources, type Source } from "./sources.ts"
 
 const sources = readSources()
-const PROGRAMS = ["builder", "machine", "guest-agent", "host-proxy", "review", "attack", "publish"]
+const PROGRAMS = ["builder", "machine", "guest-agent", "host-proxy", "review", "attack", "publish", "trust"]
 const FOLDERS = ["contract", "cli", "images", "policies", "test", "docs", "bench", ...PROGRAMS]
 
 /** Which of our folders each folder may import, and why no more. */
@@ -12,18 +12,20 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // the shapes that cross a boundary must not depend on either side of it
   contract: ["contract"],
   // the programs meet as files and as bytes on a wire, so that each can be replaced and reviewed alone
-  builder: ["contract", "builder"],
-  machine: ["contract", "machine"],
+  builder: ["contract", "builder", "trust"],
+  machine: ["contract", "machine", "trust"],
   "guest-agent": ["contract", "guest-agent"],
   "host-proxy": ["contract", "host-proxy"],
   // what a reviewer relies on judges data of the others, and shares no code with what it judges
   review: ["contract", "review"],
   // what attacks the others must not lean on them: the CLI lends it the machine
   attack: ["contract", "attack"],
+  // who signs and who checks must mean the same; what both rest on knows neither
+  trust: ["contract", "trust"],
   // what carries images to others gets a folder and its manifest: it knows neither how they are made nor how run
   publish: ["contract", "trust", "publish"],
   // only the CLI sees several
-  cli: ["contract", "cli", "builder", "machine", "host-proxy", "review", "attack", "publish"],
+  cli: ["contract", "cli", "builder", "machine", "host-proxy", "review", "attack", "publish", "trust"],
 }
 
 describe("who may import whom", () => {

@@ -1,0 +1,46 @@
+/** Finds an image's folder without reading what lies in it, which may be broken. */
+
+import { readdir, readlink } from "node:fs/promises"
+import { basename, join } from "node:path"
+import { Fault } from "../contract/fault.ts"
+import type { Home } from "../contract/home.ts"
+
+export interface ImageFolder {
+  readonly dir: string
+  /** Null: it was asked for by its digest. */
+  readonly name: string | null
+}
+
+const SHORTEST_DIGEST = 6
+
+/** By name, by digest or by its beginning; also one that no name points at any more. Fault: `image/not-built`. */
+export async function findImageFolder(home: Home, reference: string): Promise<ImageFolder> {
+  const byName = join(home.images, "by-name")
+  const byDigest = join(home.images, "by-digest")
+  const names = (await list(byName)).filter((name) => !name.startsWith("."))
+  if (names.includes(reference)) {
+    return { dir: join(byDigest, basename(await readlink(join(byName, reference)))), name: reference }
+  }
+  const digests = (await list(byDigest)).filter((digest) => /^[0-9a-f]{64}$/.test(digest))
+  const matches =
+    reference.length < SHORTEST_DIGEST ? [] : digests.filter((digest) => digest.startsWith(reference))
+  const [found, another] = matches
+  if (found !== undefined && another === undefined) return { dir: join(byDigest, found), name: null }
+  if (another !== undefined) {
+    throw new Fault("image/not-built", `${matches.length} images' digests begin with ${reference}`, {
+      hint: "give more digits",
+    })
+  }
+  throw new Fault("image/not-built", `there is no built image "${reference}"`, {
+    hint: names.length === 0 ? "build one: stereo build base" : `built: ${names.join(", ")}`,
+  })
+}
+
+async function list(dir: string): Promise<string[]> {
+  return (
+    await readdir(dir).catch((thrown: NodeJS.ErrnoException) => {
+      if (thrown.code === "ENOENT") return []
+      throw thrown
+    })
+  ).sort()
+}

@@ -1,0 +1,120 @@
+import { spawnSync } from "node:child_process"
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { openTestHome, projectDir, sharedHome, type TestHome } from "./test-home.ts"
+
+const hasTools = spawnSync("sh", ["-c", "command -v jq && command -v openssl"]).status === 0
+if (!hasTools) console.warn("skipped: verifying by hand, since jq or openssl is not installed here")
+
+let home: TestHome
+
+/** A store of its own with a copy of base, so that it can be broken; keys and caches are the shared ones. */
+beforeAll(() => {
+  home = openTestHome("", undefined, ["tools", "cache", "keys"])
+  const images = join(home.root, "images")
+  const base = realpathSync(join(sharedHome, "images/by-name/base"))
+  const digest = base.split("/").at(-1) ?? ""
+  cpSync(base, join(images, "by-digest", digest), { recursive: true })
+  const linked = spawnSync("sh", ["-c", `mkdir -p by-name && ln -s ../by-digest/${digest} by-name/base`], {
+    cwd: images,
+  })
+  expect(linked.status).toBe(0)
+})
+afterAll(() => home[Symbol.asyncDispose]())
+
+const imageDir = () => realpathSync(join(home.root, "images/by-name/base"))
+
+describe("an image as it was built", () => {
+  it("is verified, down to its root hash", async () => {
+    const report = await home.json(["images", "verify", "base"])
+    expect(report).toMatchObject({ verified: true, findings: [], vouchers: [{ kind: "key" }] })
+  })
+
+  it.skipIf(!hasTools)("is verified without stereo, by the commands that docs/trust.md gives", async () => {
+    const text = readFileSync(join(projectDir, "docs/trust.md"), "utf8")
+    const script =
+      /```sh\n# without stereo\n([\s\S]*?)```/.exec(text)?.[1] ?? "exit 1 # the page has no such commands"
+    const dir = mkdtempSync(join(tmpdir(), "stereo-by-hand-"))
+    try {
+      cpSync(imageDir(), dir, { recursive: true })
+      const { stdout } = await home.must(["keys", "show", "own"])
+      const run = () =>
+        spawnSync("sh", ["-euc", `cat > own.pub\n${script}`], { cwd: dir, input: stdout, encoding: "utf8" })
+      const honest = run()
+      expect(`${honest.stdout}${honest.stderr}`).toMatch(
+        /Signature Verified Successfully[\s\S]*root\.verity: OK/,
+      )
+      expect(honest.status).toBe(0)
+      appendFileSync(join(dir, "units.json"), " ")
+      expect(run().status).not.toBe(0)
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
+  })
+})
+
+describe("a build whose signing fails", () => {
+  it("leaves the name where it was, and nothing half-made", async () => {
+    const before = readlinkSync(join(home.root, "images/by-name/base"))
+    const { stdout } = await home.must(["keys", "show", "own"])
+    const keyFile = join(home.root, "own.pub")
+    spawnSync("tee", [keyFile], { input: stdout })
+    const signing = ["--signing-command", "echo no card >&2; exit 1", "--signing-public-key", keyFile]
+    const result = await home.stereo(["build", "base", "--profile", "debug", ...signing], {
+      timeoutMs: 280_000,
+    })
+    expect(result.code).toBe(1)
+    expect(result.stderr).toMatch(/sign\/command-failed[\s\S]*no card/)
+    expect(readdirSync(join(home.root, "images/by-name"))).toEqual(["base"])
+    expect(readdirSync(join(home.root, "images/by-digest"))).toEqual([before.split("/").at(-1)])
+    const missing = await home.stereo(["build", "base", "--signing-key", join(home.root, "none.pem")])
+    expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining("keys/no-file") })
+  })
+})
+
+describe("an image that was changed", () => {
+  it("starts no machine: nothing is left of the attempt, and images verify says what is wrong", async () => {
+    const kernel = join(
+      imageDir(),
+      JSON.parse((await home.must(["images", "show", "base", "--json"])).stdout).manifest.files.kernel.name,
+    )
+    const bytes = readFileSync(kernel)
+    bytes[4096] = (bytes[4096] ?? 0) ^ 1
+    rmSync(kernel)
+    spawnSync("tee", [kernel], { input: bytes, stdio: ["pipe", "ignore", "ignore"] })
+    for (const command of [
+      ["up", "--name", "swapped"],
+      ["run", "--", "true"],
+    ]) {
+      const { code, stderr } = await home.stereo(command)
+      expect(code).toBe(command[0] === "up" ? 1 : 125)
+      expect(stderr).toContain("image/not-verified")
+      expect(stderr).toContain("its sha256 is")
+    }
+    expect(existsSync(join(home.root, "machines", "swapped"))).toBe(false)
+    const verified = await home.stereo(["images", "verify", "base"])
+    expect(verified).toMatchObject({ code: 2, stdout: expect.stringContaining("wrong-hash") })
+    // what is cached makes it whole again
+    await home.must(["build", "base"], { timeoutMs: 280_000 })
+    await home.must(["images", "verify", "base"])
+  })
+
+  it("without provenance, as older versions built it, is refused with what to do", async () => {
+    rmSync(join(imageDir(), "provenance.dsse.json"))
+    const { code, stderr } = await home.stereo(["up", "--name", "older"])
+    expect(code).toBe(1)
+    expect(stderr).toContain("hint: build it again with `stereo build base`")
+  })
+})
