@@ -1,4 +1,4 @@
-/** An image's path: plan → rootfs → seal → measure → artifact → provenance → store. */
+/** An image's path: plan → lock → rootfs → seal → measure → artifact → provenance → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
 import { openSigner } from "../trust/open-signer.ts"
@@ -7,6 +7,7 @@ import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
+import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
 import { makeMeasurements } from "./make-measurements.ts"
 import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
@@ -18,6 +19,7 @@ export interface BuildReport {
   readonly image: StoredImage
   readonly stages: readonly StageRow[]
   readonly sealed: Sealed["report"]
+  readonly locks: readonly LockInUse[]
   /** Whose signature vouches for it. */
   readonly signedBy: PublicKey
 }
@@ -38,8 +40,12 @@ export async function buildImage(
   )
   const stages = await openStages(context, `build-${stored}`)
   const resolved = await stages.plain("plan", `plan: ${stored}`, () => resolvePlan(projectDir, name, profile))
-  const toolsDir = await setupTools(projectDir, home, stages)
-  const rootfs = await makeRootfs(resolved.plan, toolsDir, stages)
+  const { plan } = resolved
+  const lock = await openLock({ projectDir, name, profile, wants: lockWants(plan) }, context, stages)
+  const { toolsDir, ...toolsLock } = await setupTools(projectDir, context, stages)
+  const rootfs = await makeRootfs({
+    ...{ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages },
+  })
   const sealed = await sealImage(resolved, rootfs, stages)
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
@@ -47,7 +53,8 @@ export async function buildImage(
   const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
     storeImage(home, stored, async (dir) => {
       const manifestText = await writeArtifact({
-        ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
+        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
+        ...{ inventory: sealed.inventory, lock: lock.text, toolsLock: toolsLock.text },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       })
       const { runner } = stages
@@ -59,5 +66,6 @@ export async function buildImage(
       return manifestText
     }),
   )
-  return { image, stages: stages.rows, sealed: sealed.report, signedBy: signer.publicKey }
+  const locks = [lock, toolsLock]
+  return { image, stages: stages.rows, sealed: sealed.report, signedBy: signer.publicKey, locks }
 }

@@ -19,6 +19,7 @@ import { addHostCommand } from "./host-command.ts"
 import { addImagesCommand } from "./images-command.ts"
 import { addInitCommand } from "./init-command.ts"
 import { addKeysCommand } from "./keys-command.ts"
+import { addLockCommand } from "./lock-command.ts"
 import { addLogsCommand } from "./logs-command.ts"
 import { addLsCommand } from "./ls-command.ts"
 import { addPackerCommand } from "./packer-command.ts"
@@ -39,7 +40,7 @@ Exit codes:
   0    done
   1    refused or failed; the first line on standard error is \`stereo: CODE: what was wrong\`
   2    \`egress diff\`: something opens; \`egress verify\`: a packet gets out that was not promised;
-       \`images verify\`: not as it was signed
+       \`lock --check\`: a lock is missing or differs; \`images verify\`: not as it was signed
   3    \`egress verify\`: not proven
   64   the command line was not understood
   125  \`exec\` and \`run\`: stereo failed; any other code is that of the command in the machine
@@ -48,6 +49,8 @@ Exit codes:
 Environment:
   STEREO_HOME   where everything is kept (default: ~/.local/share/stereo)
   STEREO_DEBUG  any value: errors with their stack
+  STEREO_DEBIAN_MIRROR, STEREO_DEBIAN_SECURITY_MIRROR, STEREO_DEBIAN_SNAPSHOT, STEREO_DEBIAN_KEYRING
+                where Debian's packages come from, if not as for the host's apt (docs/reproducible-builds.md)
   NO_COLOR      any value: no colours
 
 Example:
@@ -66,6 +69,7 @@ const program = new Command("stereo")
 addSetupCommand(program, context)
 addInitCommand(program, context)
 addPlanCommand(program, context)
+addLockCommand(program, context)
 addBuildCommand(program, context)
 addImagesCommand(program, context)
 addKeysCommand(program, context)

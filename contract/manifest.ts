@@ -30,6 +30,11 @@ export const manifest = z.strictObject({
     ruleset: artifactFile,
     /** The unit set of unit-set.ts. */
     units: artifactFile,
+    /** Each path of the root with what accounts for it, as in inventory.ts. */
+    inventory: artifactFile,
+    /** The packages that it was made of, as in image-lock.ts, and those of the tools that made it. */
+    lock: artifactFile,
+    tools_lock: artifactFile,
   }),
   /** What a machine must be found to be, beside its root hash, before anything may leave it. */
   measurements: z.strictObject({ ruleset_sha256: sha256Hex, units_sha256: sha256Hex }),

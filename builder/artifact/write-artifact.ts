@@ -25,6 +25,11 @@ export interface ArtifactRequest {
     readonly version: string
     readonly sha256: string
   }[]
+  /** The file that lists each path of the root. */
+  readonly inventory: string
+  /** The text of the lock that the packages are from, and that of the tools tree. */
+  readonly lock: string
+  readonly toolsLock: string
   readonly dir: string
 }
 
@@ -48,6 +53,9 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
       firewall: await place(measured.files.firewall, dir, "firewall.nft"),
       ruleset: await place(measured.files.ruleset, dir, "ruleset.json"),
       units: await place(measured.files.units, dir, "units.json"),
+      inventory: await place(request.inventory, dir, "inventory.json"),
+      lock: await write(request.lock, dir, "lock.toml"),
+      tools_lock: await write(request.toolsLock, dir, "tools-lock.toml"),
     },
     measurements: measured.measurements,
     verity: {
@@ -103,12 +111,21 @@ function distinct(packages: ArtifactRequest["debianPackages"]): ArtifactRequest[
   return [...byName.values()].sort((left, right) => (left.name < right.name ? -1 : 1))
 }
 
+async function write(text: string, dir: string, name: string): Promise<Manifest["files"]["root"]> {
+  await writeFile(join(dir, name), text)
+  return describe(join(dir, name), name)
+}
+
 async function place(from: string, dir: string, name: string): Promise<Manifest["files"]["root"]> {
   const to = join(dir, name)
   await linkOrCopy(from, to)
+  return describe(to, name)
+}
+
+async function describe(file: string, name: string): Promise<Manifest["files"]["root"]> {
   const hash = createHash("sha256")
-  await pipeline(createReadStream(to), hash)
-  return { name, sha256: hash.digest("hex"), size_bytes: (await stat(to)).size }
+  await pipeline(createReadStream(file), hash)
+  return { name, sha256: hash.digest("hex"), size_bytes: (await stat(file)).size }
 }
 
 /** The cache's file under another name: both are never written again. */

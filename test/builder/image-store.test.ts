@@ -21,7 +21,7 @@ describe("the image store", () => {
     using folder = openFolder()
     const home = homeLayout(folder.dir)
     const stored = await storeImage(home, "base", writeImage("1"))
-    expect(stored.sizeBytes).toBe(12)
+    expect(stored.sizeBytes).toBe(18)
     for (const reference of ["base", stored.digest, stored.digest.slice(0, 8)]) {
       expect((await readImage(home, reference)).dir).toBe(stored.dir)
     }
@@ -130,6 +130,9 @@ function writeImage(version: string, provenance?: string): (dir: string) => Prom
       firewall: part("firewall.nft"),
       ruleset: part("ruleset.json"),
       units: part("units.json"),
+      inventory: part("inventory.json"),
+      lock: part("lock.toml"),
+      tools_lock: part("tools-lock.toml"),
     },
     measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
     verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },

@@ -9,6 +9,7 @@ const COMMANDS = [
     "init",
     "init image",
     "plan",
+    "lock",
     "build",
     "images",
     "images ls",

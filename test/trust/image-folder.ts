@@ -117,6 +117,9 @@ function writeFiles(dir: string, name: string, contents: TestContents): Manifest
     firewall: file("firewall.nft", "table inet stereo {}\n"),
     ruleset: file("ruleset.json", contents.ruleset ?? '{"nftables": []}\n'),
     units: file("units.json", "[]\n"),
+    inventory: file("inventory.json", `{"schema":1,"entries":[]}\n`),
+    lock: file("lock.toml", "schema = 1\n"),
+    tools_lock: file("tools-lock.toml", "schema = 1\n"),
   }
   return {
     schema: 1,
