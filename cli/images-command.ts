@@ -4,6 +4,7 @@ import type { Command } from "commander"
 import type { CliContext } from "./context.ts"
 import { addExportCommand } from "./images/export-command.ts"
 import { addListCommands } from "./images/list-commands.ts"
+import { addSizeCommand } from "./images/size-command.ts"
 import { addVerifyCommand } from "./images/verify-command.ts"
 
 export function addImagesCommand(program: Command, context: CliContext): void {
@@ -15,6 +16,7 @@ export function addImagesCommand(program: Command, context: CliContext): void {
       "\nExamples:\n  $ stereo images\n  $ stereo images show base\n  $ stereo images verify base",
     )
   addListCommands(images, context)
+  addSizeCommand(images, context)
   addVerifyCommand(images, context)
   addExportCommand(images, context)
 }

@@ -14,6 +14,7 @@ const COMMANDS = [
     "images",
     "images ls",
     "images show",
+    "images size",
     "up",
     "ls",
     "exec",
