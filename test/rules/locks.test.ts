@@ -37,7 +37,7 @@ describe("the locks in images/", () => {
     },
   )
 
-  it.each(locks)("$image/$file names no mirror, and is as stereo writes it", async ({ image, file }) => {
+  it.each(locks)("$image/$file names no mirror", async ({ image, file }) => {
     const lock = await readLock(projectDir, join("images", image, file))
     expect(lock && renderLock(lock)).not.toMatch(/https?:/)
   })
