@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { readFile, writeFile } from "node:fs/promises"
-import { basename, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { makeBoot } from "./artifact/make-boot.ts"
 import { makeRoot } from "./artifact/make-root.ts"
@@ -46,6 +46,7 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
         npmTrees: rootfs.npmTrees,
         contents,
         tar,
+        refusedTar: refusedTree(work),
         inventory: join(work, INVENTORY_FILE),
       })
       await writeFile(
@@ -57,6 +58,11 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
   const record = JSON.parse(await readFile(join(dir, "seal.json"), "utf8"))
   const { tarSha256, report } = record
   return { tar: join(dir, "root.tar"), tarSha256, report, inventory: join(dir, INVENTORY_FILE) }
+}
+
+/** Beside the results of the stage, whose own folder goes when it fails; one, of the last build that was refused. */
+export function refusedTree(stageDir: string): string {
+  return join(dirname(stageDir), "refused.tar")
 }
 
 /** Gives the folder with `vmlinuz` and `initramfs.cpio.zst`. */

@@ -76,6 +76,20 @@ async function start(request: RunRequest) {
   return result
 }
 
+/** Runs a command with this process's own terminal or pipes; the answer is its exit code. It ends with this process. */
+export async function runInteractive(
+  request: Pick<RunRequest, "command" | "within" | "signal">,
+): Promise<number> {
+  const words = [...(request.within ?? []), ...request.command]
+  const result = await execa("setpriv", [...DIE_WITH_PARENT, "--", ...words], {
+    stdio: "inherit",
+    reject: false,
+    cancelSignal: request.signal,
+  })
+  request.signal.throwIfAborted()
+  return result.exitCode ?? 1
+}
+
 /** What to do about the two failures that have nothing to do with the command. */
 function adviseOn(output: string): string {
   if (/No space left on device/.test(output))
