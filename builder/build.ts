@@ -5,6 +5,7 @@ import { openSigner } from "../trust/open-signer.ts"
 import type { PublicKey } from "../trust/public-key.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
+import { describeUki } from "./describe-uki.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
 import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
@@ -51,10 +52,11 @@ export async function buildImage(
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
+  const ukiDir = await describeUki(resolved, sealed, { bootDir, rootDir, toolsDir }, stages)
   const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
     storeImage(home, stored, async (dir) => {
       const manifestText = await writeArtifact({
-        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
+        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, ukiDir, measured, dir },
         ...{ inventory: sealed.inventory, lock: lock.text, toolsLock: toolsLock.text },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       })
