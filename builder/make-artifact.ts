@@ -3,11 +3,12 @@
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { readFile, writeFile } from "node:fs/promises"
-import { basename, dirname, join } from "node:path"
+import { basename, join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { makeBoot } from "./artifact/make-boot.ts"
 import { makeRoot } from "./artifact/make-root.ts"
 import type { Rootfs } from "./make-rootfs.ts"
+import { refusedTree } from "./refused-tree.ts"
 import type { ResolvedPlan } from "./resolve-plan.ts"
 import { type SealReport, sealTree } from "./seal/seal-tree.ts"
 import type { Stages } from "./stages.ts"
@@ -58,11 +59,6 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
   const record = JSON.parse(await readFile(join(dir, "seal.json"), "utf8"))
   const { tarSha256, report } = record
   return { tar: join(dir, "root.tar"), tarSha256, report, inventory: join(dir, INVENTORY_FILE) }
-}
-
-/** Beside the results of the stage, whose own folder goes when it fails; one, of the last build that was refused. */
-export function refusedTree(stageDir: string): string {
-  return join(dirname(stageDir), "refused.tar")
 }
 
 /** Gives the folder with `vmlinuz` and `initramfs.cpio.zst`. */

@@ -3,6 +3,7 @@
 import { appendFile } from "node:fs/promises"
 import { execa } from "execa"
 import { Fault } from "../contract/fault.ts"
+import { quoteCommand } from "./quote-command.ts"
 
 export interface RunRequest {
   readonly command: readonly [program: string, ...args: string[]]
@@ -105,11 +106,4 @@ function lastLines(text: string): string {
     .slice(-KEPT_LINES)
     .map((line) => `    ${line}`)
     .join("\n")
-}
-
-/** A command line that a shell reads back as the same words. */
-export function quoteCommand(words: readonly string[]): string {
-  return words
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
-    .join(" ")
 }
