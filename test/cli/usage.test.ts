@@ -12,6 +12,7 @@ const COMMANDS = [
     "images",
     "images ls",
     "images show",
+    "images rebuild",
     "up",
     "ls",
     "exec",
