@@ -1,7 +1,12 @@
+import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
+import { once } from "node:events"
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join, relative } from "node:path"
+import { setTimeout } from "node:timers/promises"
 import { describe, expect, it } from "vitest"
 import { type LockTarget, makeLock, openLock } from "../../builder/make-lock.ts"
+import { readCves } from "../../builder/read-cves.ts"
 import { type BuildContext, openStages } from "../../builder/stages.ts"
 import { storePath } from "../../builder/store/content-store.ts"
 import { debFile } from "../../builder/store/fetch-debs.ts"
@@ -174,6 +179,27 @@ describe("the store", () => {
     })
   })
 
+  it("has nothing half when a fetch is killed, and the next one goes on", async () => {
+    await using archive = await openDebianArchive()
+    archive.publish("trixie", [TOOL, HELPER])
+    using lab = openLab(archive)
+    archive.stall(HELPER_PATH)
+    const script = join(import.meta.dirname, "open-lock.ts")
+    const env = { ...process.env, ...archive.environment }
+    const child = spawn(process.execPath, [script, lab.folder.dir], { env, stdio: "inherit" })
+    while (!archive.asked.includes(HELPER_PATH)) await setTimeout(20)
+    child.kill("SIGKILL")
+    await once(child, "close")
+    for (const file of lab.stored().filter((name) => /^sha256\/..\/./.test(name)))
+      expect(hashOf(lab, file)).toBe(basename(file))
+    archive.stall(null)
+    const { lock, made } = await lab.open()
+    expect(made).toBe("before")
+    for (const deb of lock.deb)
+      expect(hashOf(lab, relative(lab.store, storePath(lab.context.home, debFile(deb))))).toBe(deb.sha256)
+    expect(lab.stored().filter((name) => name.startsWith("incoming/"))).toEqual([])
+  })
+
   it("takes in what an interrupted fetch had got whole", async () => {
     await using archive = await openDebianArchive()
     archive.publish("trixie", [TOOL, HELPER])
@@ -186,6 +212,27 @@ describe("the store", () => {
     archive.asked.length = 0
     await lab.open()
     expect(archive.asked.filter((path) => path.endsWith(".deb"))).toEqual([])
+  })
+})
+
+describe("what a newer version closes", () => {
+  it("is told by the changelog in the new package", async () => {
+    await using archive = await openDebianArchive()
+    archive.publish("trixie", [TOOL, HELPER])
+    using lab = openLab(archive)
+    const { lock } = await lab.open()
+    const changelog =
+      "helper (1:1.1) trixie-security; urgency=high\n\n  * CVE-2026-12345\n\nhelper (1:1.0) unstable; urgency=low\n\n  * CVE-2020-1\n"
+    archive.publish("trixie-security", [{ ...HELPER, version: "1:1.1", changelog }])
+    const newer = await lab.make(lab.target, [])
+    const { runner } = await openStages(lab.context, "lock")
+    const moves = await readCves(listMoves(lock, newer), newer, lab.context, runner, () => undefined)
+    expect(moves).toEqual([
+      {
+        ...{ kind: "deb", name: "helper", from: "1:1.0+b2", to: "1:1.1" },
+        ...{ security: true, cves: ["CVE-2026-12345"] },
+      },
+    ])
   })
 })
 
@@ -248,6 +295,7 @@ interface Lab extends Disposable {
   readonly target: LockTarget
   open(options?: Partial<BuildContext>, wants?: Partial<LockTarget["wants"]>): ReturnType<typeof openLock>
   make(target: LockTarget, held: ImageLock["deb"]): Promise<ImageLock>
+  readonly store: string
   /** Files of the store, below it. */
   stored(): string[]
 }
@@ -265,6 +313,7 @@ function openLab(archive: DebianArchive, settings: { keyring?: string } = {}): L
     folder,
     context,
     target,
+    store: join(folder.dir, "home/cache/store"),
     open: async (options = {}, change = {}) => {
       const all = { ...context, ...options }
       return openLock({ ...target, wants: { ...wants, ...change } }, all, await openStages(all, "lock"))
@@ -273,6 +322,12 @@ function openLab(archive: DebianArchive, settings: { keyring?: string } = {}): L
     stored: () => readdirSync(join(folder.dir, "home/cache/store"), { recursive: true }).map(String),
     [Symbol.dispose]: () => folder[Symbol.dispose](),
   }
+}
+
+function hashOf({ store }: Lab, file: string): string {
+  return createHash("sha256")
+    .update(readFileSync(join(store, file)))
+    .digest("hex")
 }
 
 function settingsOf({ environment }: DebianArchive) {
