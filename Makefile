@@ -53,8 +53,8 @@ build: setup ## build every image
 repro: setup ## build base twice, the second time with other folders, user, host name, time zone and clock: the same bytes?
 	@node --disable-warning=ExperimentalWarning test/repro/main.ts
 
-bench: setup ## benchmarks, with this machine's facts
-	@node --disable-warning=ExperimentalWarning bench/main.ts
+bench: setup ## benchmarks, with this machine's facts; BENCH="images" runs only that part
+	@node --disable-warning=ExperimentalWarning bench/main.ts $(BENCH)
 
 fuzz: modules ## fuzz what parses guest bytes, FUZZ_SECONDS (20) a property; FUZZ_SEED repeats a run
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-20} vitest run --project unit test/fuzz

@@ -1,67 +1,72 @@
-/** `stereo images export`: an image in a form that other programs take. */
+/** `stereo images export`: an image in a form that firmware, other hypervisors, clouds and registries take. */
 
 import { type Command, Option } from "commander"
-import { Fault } from "../../contract/fault.ts"
+import { EXPORT_FORMATS, type ExportFormat } from "../../contract/export-format.ts"
 import { jsonText } from "../../contract/json-text.ts"
 import type { CliContext } from "../context.ts"
 
-interface ExportOptions {
-  readonly format: string
-  readonly output: string
+export interface ExportOptions {
+  readonly format: ExportFormat | "oci"
+  readonly output?: string
+  readonly secureBootKey?: string
+  readonly secureBootCert?: string
+  readonly signedUki?: string
   readonly json?: boolean
 }
 
-interface Exported {
-  readonly path: string
-  readonly sizeBytes: number
-  /** What the format knows it by, if it does. */
-  readonly digest?: string
-}
+const HELP = `
+Formats:
+  oci        an OCI image layout: a folder, or an archive when FILE ends in .tar
+  raw        a disk with GPT: kernel, initramfs and command line as one program for UEFI firmware, and the root
+  qcow2      the same disk, compressed, for QEMU
+  uki        that program alone, to be signed elsewhere or started by a boot loader
+  raw.zst, qcow2.zst  packed with zstd
 
-/** Each format with what it is and how it is written. */
-const FORMATS: Readonly<Record<string, { readonly about: string; readonly write: Write }>> = {
-  oci: {
-    about: "an OCI image layout: a folder, or an archive when FILE ends in .tar",
-    write: async (context, reference, output) => {
-      const { readImageFolder } = await import("../registry/read-image-folder.ts")
-      const { writeLayout } = await import("../../publish/oci/write-layout.ts")
-      return writeLayout(await readImageFolder(context, reference), output, context.signal)
-    },
-  },
-}
-type Write = (context: CliContext, reference: string, output: string) => Promise<Exported>
+The image is verified first. Without a signature for Secure Boot the same image gives the same bytes each time.
+docs/formats.md has QEMU's command line, how to enrol keys of one's own, and what a TPM then holds.
+
+Examples:
+  $ stereo images export base --format oci -o base.tar
+  $ stereo images export base --format raw -o base.raw
+  $ stereo images export base --format qcow2 --secure-boot-key db.key --secure-boot-cert db.crt`
 
 export function addExportCommand(images: Command, context: CliContext): void {
-  const formats = Object.entries(FORMATS).map(([name, { about }]) => `  ${name.padEnd(8)}${about}`)
   images
     .command("export")
-    .description("write an image in a form that other programs take")
+    .description("write an image as a disk that UEFI firmware boots, or as an OCI image layout")
     .argument("<image>", "a name, a digest, or at least 6 digits of its beginning")
     .addOption(
       new Option("--format <format>", "one of those below")
-        .choices(Object.keys(FORMATS))
+        .choices(["oci", ...EXPORT_FORMATS])
         .makeOptionMandatory(),
     )
-    .requiredOption("-o, --output <path>", "where to; it must not be there yet")
+    .option("-o, --output <path>", "where to; it must not be there yet (default: IMAGE.FORMAT, here)")
+    .option("--secure-boot-key <file>", "sign for Secure Boot: a private RSA key, as PEM")
+    .option("--secure-boot-cert <file>", "its certificate, as PEM")
+    .option("--signed-uki <file>", "take a uki of this image that was signed elsewhere")
     .option("--json", "print as JSON")
-    .addHelpText(
-      "after",
-      `\nFormats:\n${formats.join("\n")}\n\nExample:\n  $ stereo images export base --format oci -o base.tar`,
-    )
-    .action((reference: string, options: ExportOptions) => run(context, reference, options))
+    .addHelpText("after", HELP)
+    .action(async (reference: string, { format, ...options }: ExportOptions) => {
+      if (format === "oci") return exportLayout(context, reference, options)
+      const { exportDisk } = await import("./export-disk.ts")
+      return exportDisk(context, reference, { format, ...options })
+    })
 }
 
-async function run(context: CliContext, reference: string, options: ExportOptions): Promise<void> {
-  const format = FORMATS[options.format]
-  if (format === undefined) throw new Fault("cli/bad-format", `there is no format ${options.format}`)
-  const exported = await context.progress.step(`Exporting ${reference}`, () =>
-    format.write(context, reference, options.output),
-  )
-  const { path, sizeBytes, digest } = exported
-  const known = digest === undefined ? "" : `  ${digest}`
+async function exportLayout(
+  context: CliContext,
+  reference: string,
+  options: Omit<ExportOptions, "format">,
+): Promise<void> {
+  const { readImageFolder } = await import("../registry/read-image-folder.ts")
+  const { writeLayout } = await import("../../publish/oci/write-layout.ts")
+  const { path, sizeBytes, digest } = await context.progress.step(`Exporting ${reference}`, async () => {
+    const image = await readImageFolder(context, reference)
+    return writeLayout(image, options.output ?? `${reference}.oci.tar`, context.signal)
+  })
   context.print(
     options.json
-      ? jsonText({ format: options.format, ...exported })
-      : `${path}  ${(sizeBytes / 1_048_576).toFixed(1)} MiB${known}\n`,
+      ? jsonText({ format: "oci", path, sizeBytes, digest })
+      : `${path}  ${(sizeBytes / 1_048_576).toFixed(1)} MiB  ${digest}\n`,
   )
 }

@@ -6,6 +6,8 @@ import { openCliHome, stereoIn } from "./run-stereo.ts"
 const COMMANDS = [
   ...[
     "setup",
+    "init",
+    "init image",
     "plan",
     "lock",
     "build",
@@ -13,6 +15,7 @@ const COMMANDS = [
     "images ls",
     "images show",
     "images rebuild",
+    "images size",
     "up",
     "ls",
     "exec",
