@@ -4,7 +4,7 @@ import { STRICT_PROFILE } from "../contract/image-name.ts"
 import { readLayers } from "./definition/read-layers.ts"
 import { flattenDefinitions } from "./plan/flatten.ts"
 import { planImage } from "./plan/plan-image.ts"
-import { readSources } from "./plan/read-sources.ts"
+import { readSources, type Sources } from "./plan/read-sources.ts"
 import type { Plan } from "./plan.ts"
 import { stageKey } from "./stage-cache.ts"
 
@@ -14,6 +14,8 @@ export interface ResolvedPlan {
   readonly sha256: string
   /** Bytes of the plan's file entries by sha256. */
   readonly contents: ReadonlyMap<string, Buffer>
+  /** The npm packages inside of each program that is bundled, by the program's path in the image. */
+  readonly bundled: Sources["bundled"]
   /** The folders whose image.toml say it, relative to the project, the undermost first. */
   readonly layerDirs: readonly string[]
 }
@@ -28,5 +30,5 @@ export async function resolvePlan(
   const layerDirs = layers.map(({ dir }) => dir)
   const sources = await readSources(projectDir, flat, layerDirs)
   const plan = planImage(flat, { name, profile, layers: layers.map(({ definition }) => definition) }, sources)
-  return { plan, sha256: stageKey(plan), contents: sources.contents, layerDirs }
+  return { plan, sha256: stageKey(plan), contents: sources.contents, bundled: sources.bundled, layerDirs }
 }
