@@ -1,6 +1,7 @@
 /** An image's path: plan → rootfs → seal → measure → artifact → provenance → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
+import type { Site } from "../contract/site.ts"
 import { openSigner } from "../trust/open-signer.ts"
 import type { PublicKey } from "../trust/public-key.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
@@ -24,20 +25,22 @@ export interface BuildReport {
 
 export async function buildImage(
   projectDir: string,
-  { name, profile }: ProfiledName,
+  { name, profile, site = null }: ProfiledName & { readonly site?: Site | null },
   context: BuildContext,
 ): Promise<BuildReport> {
   const { home, progress, signal, now, signing = {} } = context
   const startedAtMs = now()
   const stored = storedName({ name, profile })
   // before it waits for another build: a definition that is wrong, and a key that is not there, are said at once
-  await resolvePlan(projectDir, name, profile)
+  await resolvePlan(projectDir, name, profile, site)
   const signer = await openSigner(home, signing, signal)
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
   const stages = await openStages(context, `build-${stored}`)
-  const resolved = await stages.plain("plan", `plan: ${stored}`, () => resolvePlan(projectDir, name, profile))
+  const resolved = await stages.plain("plan", `plan: ${stored}`, () =>
+    resolvePlan(projectDir, name, profile, site),
+  )
   const toolsDir = await setupTools(projectDir, home, stages)
   const rootfs = await makeRootfs(resolved.plan, toolsDir, stages)
   const sealed = await sealImage(resolved, rootfs, stages)

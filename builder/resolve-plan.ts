@@ -1,6 +1,7 @@
 /** From an image's name and profile to its plan: read, flatten, resolve. */
 
 import { STRICT_PROFILE } from "../contract/image-name.ts"
+import type { Site } from "../contract/site.ts"
 import { readLayers } from "./definition/read-layers.ts"
 import { flattenDefinitions } from "./plan/flatten.ts"
 import { planImage } from "./plan/plan-image.ts"
@@ -22,11 +23,16 @@ export async function resolvePlan(
   projectDir: string,
   name: string,
   profile: string = STRICT_PROFILE,
+  site: Site | null = null,
 ): Promise<ResolvedPlan> {
   const layers = await readLayers(projectDir, name, profile)
   const flat = flattenDefinitions(layers.map(({ definition }) => definition))
   const layerDirs = layers.map(({ dir }) => dir)
-  const sources = await readSources(projectDir, flat, layerDirs)
-  const plan = planImage(flat, { name, profile, layers: layers.map(({ definition }) => definition) }, sources)
+  const sources = await readSources(projectDir, flat, layerDirs, site)
+  const plan = planImage(
+    flat,
+    { name, profile, site, layers: layers.map(({ definition }) => definition) },
+    sources,
+  )
   return { plan, sha256: stageKey(plan), contents: sources.contents, layerDirs }
 }

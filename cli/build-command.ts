@@ -11,6 +11,7 @@ interface BuildOptions extends SigningOptions {
   readonly profile: string
   readonly json?: boolean
   readonly fresh?: boolean
+  readonly site?: string
 }
 
 export function addBuildCommand(program: Command, context: CliContext): void {
@@ -19,6 +20,10 @@ export function addBuildCommand(program: Command, context: CliContext): void {
     .description("build an image: what did not change since the last build comes from the cache")
     .argument("<image>", "a folder of images/ with an image.toml")
     .option("--profile <profile>", "a folder of images/profiles", STRICT_PROFILE)
+    .option(
+      "--site <file>",
+      "a site.toml, for a profile that runs elsewhere: its gateway, and who may log in",
+    )
     .option("--fresh", "ask Debian for its newest packages instead of using those of an earlier build")
   addSigningOptions(command)
     .option("--json", "print the report as JSON")
@@ -30,6 +35,7 @@ export function addBuildCommand(program: Command, context: CliContext): void {
         "\nExamples:",
         "  $ stereo build coder",
         "  $ stereo build coder --profile debug && stereo up --image coder-debug",
+        "  $ stereo build coder --profile ec2 --site site.toml",
       ].join("\n"),
     )
     .action(async (image: string, options: BuildOptions) => {
@@ -37,9 +43,11 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       const fresh = options.fresh === true
       const signing = readSigningChoice(options, context.environment)
       const { buildImage } = await import("../builder/build.ts")
+      const { readSite } = await import("../builder/definition/read-site.ts")
+      const site = options.site === undefined ? null : await readSite(options.site)
       const report = await buildImage(
         projectDir,
-        { name: image, profile: options.profile },
+        { name: image, profile: options.profile, site },
         { home, progress, signal, now, fresh, signing },
       )
       const trusted = await isTrusted(context, report)
