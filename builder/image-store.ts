@@ -1,29 +1,13 @@
 /** The store of finished images: folders by digest, and names that point at one of them. */
 
 import { createHash } from "node:crypto"
-import { createReadStream } from "node:fs"
-import {
-  chmod,
-  lstat,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  symlink,
-} from "node:fs/promises"
-import { basename, dirname, join } from "node:path"
-import { pipeline } from "node:stream/promises"
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat } from "node:fs/promises"
+import { basename, join } from "node:path"
 import { parse } from "smol-toml"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
 import { type Manifest, manifest } from "../contract/manifest.ts"
-import { PROVENANCE_FILES } from "../contract/provenance.ts"
-
-const KEPT_NAMELESS = 8
+import { adoptImage } from "./adopt-image.ts"
 
 export interface StoredImage {
   readonly name: string
@@ -48,60 +32,11 @@ export async function storeImage(
     const digest = createHash("sha256")
       .update(await write(work))
       .digest("hex")
-    const dir = join(byDigest, digest)
-    await chmod(work, 0o755)
-    await moveInto(work, dir)
-    await pointName(home, name, digest)
-    await removeOldest(home)
+    await adoptImage(home, work, { digest, name })
     return readImage(home, name)
   } finally {
     await rm(work, { recursive: true, force: true })
   }
-}
-
-/**
- * The same image, built before, keeps its folder, from which a machine may run, and gets the newer provenance.
- * One that was changed since is no image any more: what was built takes its place.
- */
-async function moveInto(work: string, dir: string): Promise<void> {
-  if (!(await exists(dir))) return rename(work, dir)
-  if (await isSameImage(work, dir)) {
-    for (const file of Object.values(PROVENANCE_FILES)) {
-      if (await exists(join(work, file))) await rename(join(work, file), join(dir, file))
-      else await rm(join(dir, file), { force: true })
-    }
-    return
-  }
-  const old = await mkdtemp(join(dirname(dir), ".making-"))
-  await rename(dir, join(old, "changed"))
-  await rename(work, dir)
-  await rm(old, { recursive: true, force: true })
-}
-
-async function isSameImage(work: string, dir: string): Promise<boolean> {
-  const provenance: readonly string[] = Object.values(PROVENANCE_FILES)
-  const imageFiles = async (of: string) =>
-    (await readdir(of)).filter((file) => !provenance.includes(file)).sort()
-  const files = await imageFiles(work)
-  if ((await imageFiles(dir)).join("/") !== files.join("/")) return false
-  for (const file of files) {
-    if (!(await isSameFile(join(work, file), join(dir, file)))) return false
-  }
-  return true
-}
-
-async function isSameFile(left: string, right: string): Promise<boolean> {
-  const [one, other] = await Promise.all([lstat(left), lstat(right)])
-  if (one.ino === other.ino && one.dev === other.dev) return true
-  if (!other.isFile() || one.size !== other.size) return false
-  const [first, second] = await Promise.all([hashFile(left), hashFile(right)])
-  return first === second
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256")
-  await pipeline(createReadStream(path), hash)
-  return hash.digest("hex")
 }
 
 /** Folders of builds that were killed; the build lock says that nobody fills one now. */
@@ -109,30 +44,6 @@ async function removeLeftovers(byDigest: string): Promise<void> {
   for (const name of await readdir(byDigest)) {
     if (name.startsWith(".making-")) await rm(join(byDigest, name), { recursive: true, force: true })
   }
-}
-
-/** Of the images that no name points at any more, those made last stay: a machine may have been started from one. */
-async function removeOldest(home: Home): Promise<void> {
-  const byDigest = join(home.images, "by-digest")
-  const byName = join(home.images, "by-name")
-  const named = new Set(await Promise.all((await imageNames(byName)).map((name) => digestOf(byName, name))))
-  const nameless = (await readdir(byDigest)).filter((digest) => !named.has(digest))
-  const dated = await Promise.all(
-    nameless.map(async (digest) => ({ digest, madeMs: (await stat(join(byDigest, digest))).mtimeMs })),
-  )
-  dated.sort((left, right) => right.madeMs - left.madeMs)
-  for (const { digest } of dated.slice(KEPT_NAMELESS)) {
-    await rm(join(byDigest, digest), { recursive: true, force: true })
-  }
-}
-
-async function pointName(home: Home, name: string, digest: string): Promise<void> {
-  const byName = join(home.images, "by-name")
-  await mkdir(byName, { recursive: true })
-  const next = join(byName, `.next-${name}`)
-  await rm(next, { force: true })
-  await symlink(join("..", "by-digest", digest), next)
-  await rename(next, join(byName, name))
 }
 
 /** Finds an image by name, digest, or the beginning of a digest. */

@@ -12,10 +12,14 @@ import type { ResolvedPlan } from "./resolve-plan.ts"
 import { type SealReport, sealTree } from "./seal/seal-tree.ts"
 import type { Stages } from "./stages.ts"
 
+const INVENTORY_FILE = "inventory.json"
+
 export interface Sealed {
   readonly tar: string
   readonly tarSha256: string
   readonly report: SealReport
+  /** The file that lists each path of the tree. */
+  readonly inventory: string
 }
 
 export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: Stages): Promise<Sealed> {
@@ -37,10 +41,12 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
       const report = await sealTree({
         plan,
         debianTar: rootfs.root.tar,
+        debianOwners: rootfs.root.owners,
         npmFiles: rootfs.npmFiles,
         npmTrees: rootfs.npmTrees,
         contents,
         tar,
+        inventory: join(work, INVENTORY_FILE),
       })
       await writeFile(
         join(work, "seal.json"),
@@ -49,7 +55,8 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
     },
   })
   const record = JSON.parse(await readFile(join(dir, "seal.json"), "utf8"))
-  return { tar: join(dir, "root.tar"), tarSha256: record.tarSha256, report: record.report }
+  const { tarSha256, report } = record
+  return { tar: join(dir, "root.tar"), tarSha256, report, inventory: join(dir, INVENTORY_FILE) }
 }
 
 /** Gives the folder with `vmlinuz` and `initramfs.cpio.zst`. */

@@ -1,77 +1,102 @@
-/** The rootfs stage: what an image takes from Debian and from npm, fetched, checked and unpacked. */
+/** The rootfs stage: the packages of the lock, out of the store, checked and unpacked. */
 
 import { join } from "node:path"
+import type { ImageLock } from "../contract/image-lock.ts"
+import { goneFault, providePackages } from "./package-store.ts"
 import type { Plan, PlannedNpm } from "./plan.ts"
 import { type DebianTree, makeDebianTree, readDebianTree } from "./rootfs/debian-tree.ts"
-import { fetchNpmArchive, takeNpmFiles } from "./rootfs/npm-files.ts"
-import type { Stages } from "./stages.ts"
+import { takeNpmFiles } from "./rootfs/npm-files.ts"
+import type { RunInDir } from "./rootfs/unpack-debs.ts"
+import type { BuildContext, Stages } from "./stages.ts"
+import { storePath } from "./store/content-store.ts"
+import { debFile } from "./store/fetch-debs.ts"
+import { npmFile } from "./store/fetch-npm.ts"
 import { runTool } from "./tools-tree.ts"
+
+export interface RootfsRequest {
+  readonly plan: Plan
+  readonly lock: ImageLock
+  /** The lock's file, as it is shown to people. */
+  readonly lockFile: string
+  readonly toolsDir: string
+  readonly context: BuildContext
+  readonly stages: Stages
+}
+
+export interface NpmFile {
+  readonly path: string
+  readonly mode: number
+  readonly file: string
+  /** The package's name. */
+  readonly npm: string
+}
 
 export interface Rootfs {
   readonly root: DebianTree
   readonly boot: DebianTree
-  readonly npmFiles: readonly { readonly path: string; readonly mode: number; readonly file: string }[]
+  readonly npmFiles: readonly NpmFile[]
   readonly npmTrees: readonly { readonly npm: PlannedNpm; readonly archive: string }[]
 }
 
-export async function makeRootfs(plan: Plan, toolsDir: string, stages: Stages): Promise<Rootfs> {
-  const root = await debianStage(plan, "root", plan.debian.packages, stages)
-  const boot = await debianStage(plan, "boot", plan.boot.packages, stages)
-  const npmFiles: Rootfs["npmFiles"][number][] = []
+export async function makeRootfs(request: RootfsRequest): Promise<Rootfs> {
+  const root = await debianStage(request, "root")
+  const boot = await debianStage(request, "boot")
+  const npmFiles: NpmFile[] = []
   const npmTrees: Rootfs["npmTrees"][number][] = []
-  for (const npm of plan.npm) {
-    const archive = await archiveStage(npm, stages)
-    if (npm.tree) npmTrees.push({ npm, archive })
+  for (const npm of request.plan.npm) {
+    if (npm.tree) npmTrees.push({ npm, archive: storePath(request.context.home, npmFile(npm)) })
     if (npm.files.length === 0) continue
-    const dir = await filesStage(plan, npm, archive, toolsDir, stages)
+    const dir = await filesStage(request, npm)
     npmFiles.push(
-      ...npm.files.map(({ to, mode }, index) => ({ path: to, mode, file: join(dir, String(index)) })),
+      ...npm.files.map(({ to, mode }, index) => {
+        return { path: to, mode, file: join(dir, String(index)), npm: npm.name }
+      }),
     )
   }
+  const integrities = npmTrees.map(({ npm }) => npm.integrity)
+  await readAgain(request, {
+    debs: [],
+    npms: request.lock.npm.filter(({ integrity }) => integrities.includes(integrity)),
+  })
   return { root, boot, npmFiles, npmTrees }
 }
 
-async function debianStage(
-  plan: Plan,
-  part: "root" | "boot",
-  packages: readonly string[],
-  stages: Stages,
-): Promise<DebianTree> {
-  const { suite } = plan.debian
+async function debianStage(request: RootfsRequest, part: "root" | "boot"): Promise<DebianTree> {
+  const { plan, lock, toolsDir, context, stages } = request
+  const debs = lock.deb.filter(({ parts }) => parts.includes(part))
   const purpose = part === "root" ? "the root's Debian packages" : "the kernel and the initramfs's packages"
+  const storeDir = join(context.home.cache, "store")
+  const placed = debs.map((deb) => {
+    return { deb, file: `/in/store/${storePath(context.home, debFile(deb)).slice(storeDir.length + 1)}` }
+  })
+  const runIn =
+    (workDir: string): RunInDir =>
+    (title, command) =>
+      runTool(toolsDir, { ...stages.runner, purpose: title, workDir, inputs: { store: storeDir }, command })
   const dir = await stages.stage({
     name: `rootfs-${part}`,
     title: `rootfs: ${purpose}`,
-    fromOutside: true,
-    inputs: { suite, packages, recipe: plan.recipes.rootfs },
-    make: (work) => makeDebianTree({ suite, packages, purpose }, work, stages.runner),
+    inputs: { debs: debs.map(({ sha256 }) => sha256), recipe: plan.recipes.rootfs },
+    make: async (work) => {
+      await readAgain(request, { debs, npms: [] })
+      await makeDebianTree(placed, work, runIn)
+    },
   })
   return readDebianTree(dir)
 }
 
-async function archiveStage(npm: PlannedNpm, stages: Stages): Promise<string> {
-  const dir = await stages.stage({
-    name: "npm-archive",
-    title: `rootfs: npm package ${npm.name} ${npm.version}`,
-    inputs: { integrity: npm.integrity },
-    make: (work) => fetchNpmArchive(npm, work, stages.runner),
-  })
-  return join(dir, "package.tgz")
-}
-
-async function filesStage(
-  plan: Plan,
-  npm: PlannedNpm,
-  archive: string,
-  toolsDir: string,
-  stages: Stages,
-): Promise<string> {
+async function filesStage(request: RootfsRequest, npm: PlannedNpm): Promise<string> {
+  const { plan, lock, toolsDir, context, stages } = request
   return stages.stage({
     name: "npm-files",
-    title: `rootfs: files of ${npm.name}`,
+    title: `rootfs: files of ${npm.name} ${npm.version}`,
     inputs: { integrity: npm.integrity, files: npm.files, recipe: plan.recipes.rootfs },
     make: async (work) => {
-      await takeNpmFiles(npm, archive, work)
+      await readAgain(request, {
+        debs: [],
+        npms: lock.npm.filter(({ integrity }) => integrity === npm.integrity),
+      })
+      await takeNpmFiles(npm, storePath(context.home, npmFile(npm)), work)
       const stripped = npm.files.flatMap(({ strip }, index) => (strip ? [String(index)] : []))
       if (stripped.length === 0) return
       await runTool(toolsDir, {
@@ -82,4 +107,17 @@ async function filesStage(
       })
     },
   })
+}
+
+/** Every byte of the packages that are about to be unpacked; a damaged one is fetched again. */
+async function readAgain(
+  { context, stages, lock, lockFile, plan }: RootfsRequest,
+  packages: Pick<Parameters<typeof providePackages>[0], "debs" | "npms">,
+): Promise<void> {
+  const note = () => undefined
+  const gone = await providePackages({
+    ...{ context, runner: stages.runner, suite: lock.suite, epoch: lock.epoch, deep: true, note },
+    ...packages,
+  })
+  if (gone.length > 0) throw goneFault(lockFile, plan.name, gone, lock)
 }

@@ -22,24 +22,24 @@ const KEPT_LINES = 15
 /** A command ends with the build, however that ends. What it wrote goes with the stage's folder. */
 const DIE_WITH_PARENT = ["--pdeathsig", "KILL"]
 
+export interface Attempt {
+  readonly succeeded: boolean
+  readonly stdout: string
+  /** All that it printed, in order. */
+  readonly output: string
+}
+
+/** Runs a command to its end, however it ends; only an interruption is thrown. */
+export async function attempt(request: RunRequest): Promise<Attempt> {
+  const { failed, stdout, all = "" } = await start(request)
+  request.signal.throwIfAborted()
+  return { succeeded: !failed, stdout, output: all }
+}
+
 /** Runs a command to its end and gives its standard output; a failure shows the last lines it printed. */
 export async function run(request: RunRequest): Promise<string> {
   const [program] = request.command
-  const words = [...(request.within ?? []), ...request.command]
-  const variables = Object.entries(request.env ?? {}).map(
-    ([name, value]) => `${name}=${quoteCommand([value])} `,
-  )
-  await appendFile(request.logFile, `$ ${variables.join("")}${quoteCommand(words)}\n`)
-  const result = await execa("setpriv", [...DIE_WITH_PARENT, "--", ...words], {
-    ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
-    env: { ...request.env },
-    all: true,
-    stdin: "ignore",
-    reject: false,
-    cancelSignal: request.signal,
-    killSignal: "SIGKILL",
-  })
-  await appendFile(request.logFile, `${result.all}\n`)
+  const result = await start(request)
   if (!result.failed) return result.stdout
   request.signal.throwIfAborted()
   const missing = /failed to execute (\S+): No such file/.exec(result.all ?? "")?.[1]
@@ -55,6 +55,25 @@ export async function run(request: RunRequest): Promise<string> {
     `${request.purpose}: ${program} ${ending}\n${lastLines(result.all ?? "")}`,
     { hint: `${adviseOn(result.all ?? "")}the whole output is in ${request.logFile}`, cause: result },
   )
+}
+
+async function start(request: RunRequest) {
+  const words = [...(request.within ?? []), ...request.command]
+  const variables = Object.entries(request.env ?? {}).map(
+    ([name, value]) => `${name}=${quoteCommand([value])} `,
+  )
+  await appendFile(request.logFile, `$ ${variables.join("")}${quoteCommand(words)}\n`)
+  const result = await execa("setpriv", [...DIE_WITH_PARENT, "--", ...words], {
+    ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
+    env: { ...request.env },
+    all: true,
+    stdin: "ignore",
+    reject: false,
+    cancelSignal: request.signal,
+    killSignal: "SIGKILL",
+  })
+  await appendFile(request.logFile, `${result.all}\n`)
+  return result
 }
 
 /** What to do about the two failures that have nothing to do with the command. */

@@ -1,11 +1,13 @@
 /** Makes the tools tree on its own, as `stereo setup` does before the first build. */
 
 import { openBuildLock } from "./build-lock.ts"
+import type { LockInUse } from "./make-lock.ts"
 import { setupTools } from "./setup-tools.ts"
 import { type BuildContext, openStages, type StageRow } from "./stages.ts"
 
 export interface SetupReport {
   readonly toolsDir: string
+  readonly lock: LockInUse
   readonly stages: readonly StageRow[]
 }
 
@@ -15,6 +17,6 @@ export async function setup(projectDir: string, context: BuildContext): Promise<
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
   const stages = await openStages(context, "setup")
-  const toolsDir = await setupTools(projectDir, home, stages)
-  return { toolsDir, stages: stages.rows }
+  const { toolsDir, ...lock } = await setupTools(projectDir, context, stages)
+  return { toolsDir, lock, stages: stages.rows }
 }

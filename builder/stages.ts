@@ -5,6 +5,7 @@ import { join } from "node:path"
 import type { Home } from "../contract/home.ts"
 import type { Progress } from "../contract/progress.ts"
 import type { SigningChoice } from "../trust/signer.ts"
+import type { DebianSettings } from "./apt.ts"
 import { cachedStage, stageKey } from "./stage-cache.ts"
 
 export interface StageRow {
@@ -17,8 +18,12 @@ export interface BuildContext {
   readonly home: Home
   readonly progress: Progress
   readonly signal: AbortSignal
-  /** Ask Debian again instead of taking what an earlier build got. */
-  readonly fresh?: boolean
+  /** Where Debian is, where that is not what the host's apt says. */
+  readonly debian?: DebianSettings
+  /** Take packages from the store alone. */
+  readonly offline?: boolean
+  /** Where packages of a lock are gone, go on with those of today, for this home alone. */
+  readonly relock?: boolean
   /** Who signs what is built; absent: the home's own key. */
   readonly signing?: SigningChoice
   /** Milliseconds since 1970. */
@@ -38,8 +43,6 @@ export interface StageCall {
   readonly inputs: unknown
   /** Fills an empty folder. */
   readonly make: (dir: string) => Promise<void>
-  /** The result comes from outside and may be another today. */
-  readonly fromOutside?: boolean
   /** The folder of all results, by default one of the cache. */
   readonly stageDir?: string
 }
@@ -50,7 +53,11 @@ export interface Stages {
   /** Gives the folder of the stage's result; made if it is new. */
   stage(request: StageCall): Promise<string>
   /** A step that is always done. */
-  plain<Result>(name: string, title: string, work: () => Promise<Result>): Promise<Result>
+  plain<Result>(
+    name: string,
+    title: string,
+    work: (note: (text: string) => void) => Promise<Result>,
+  ): Promise<Result>
 }
 
 /** `name` names the log of the build, in the cache. */
@@ -69,18 +76,10 @@ export async function openStages(context: BuildContext, name: string): Promise<S
   return {
     rows,
     runner: { logFile, signal: context.signal },
-    stage: ({
-      name: stage,
-      title,
-      inputs,
-      make,
-      fromOutside = false,
-      stageDir = join(context.home.cache, stage),
-    }) =>
+    stage: ({ name: stage, title, inputs, make, stageDir = join(context.home.cache, stage) }) =>
       timed(stage, () =>
         context.progress.step(title, async (note) => {
-          const again = fromOutside && context.fresh === true
-          const { dir, cached } = await cachedStage({ stageDir, key: stageKey(inputs), again, make })
+          const { dir, cached } = await cachedStage({ stageDir, key: stageKey(inputs), make })
           if (cached) note("cached")
           return { result: dir, cached }
         }),

@@ -43,7 +43,7 @@ export async function readTree(
   } catch (thrown) {
     if (thrown instanceof Fault) throw thrown
     throw new Fault("seal/bad-archive", `${tar}: ${reasonOf(thrown)}`, {
-      hint: "what a build had begun is in its way: build again with --fresh",
+      hint: "what a build had begun is in its way: remove the folder that holds it, and build again",
       cause: thrown,
     })
   }

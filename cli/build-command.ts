@@ -4,14 +4,17 @@ import type { Command } from "commander"
 import type { BuildReport } from "../builder/build.ts"
 import { STRICT_PROFILE } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
+import { builderContext } from "./builder-context.ts"
 import type { CliContext } from "./context.ts"
+import { renderLocks } from "./render-moves.ts"
 import { addSigningOptions, readSigningChoice, SIGNING_HELP, type SigningOptions } from "./signing-choice.ts"
 
 interface BuildOptions extends SigningOptions {
   readonly profile: string
   readonly json?: boolean
-  readonly fresh?: boolean
   readonly site?: string
+  readonly offline?: boolean
+  readonly relock?: boolean
 }
 
 export function addBuildCommand(program: Command, context: CliContext): void {
@@ -24,13 +27,18 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       "--site <file>",
       "a site.toml, for a profile that runs elsewhere: its gateway, and who may log in",
     )
-    .option("--fresh", "ask Debian for its newest packages instead of using those of an earlier build")
+    .option("--offline", "take packages from the store alone: nothing is fetched")
+    .option(
+      "--relock",
+      "where Debian no longer has what the lock names, go on with what it has now, for this home",
+    )
   addSigningOptions(command)
     .option("--json", "print the report as JSON")
     .addHelpText(
       "after",
       [
         "\nAn image of another profile than strict is kept beside it, as IMAGE-PROFILE.",
+        "Packages are those of images/IMAGE/lock.toml; `stereo lock --update IMAGE` takes newer ones.",
         SIGNING_HELP,
         "\nExamples:",
         "  $ stereo build coder",
@@ -39,16 +47,14 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       ].join("\n"),
     )
     .action(async (image: string, options: BuildOptions) => {
-      const { home, progress, signal, now, projectDir } = context
-      const fresh = options.fresh === true
       const signing = readSigningChoice(options, context.environment)
       const { buildImage } = await import("../builder/build.ts")
       const { readSite } = await import("../builder/definition/read-site.ts")
       const site = options.site === undefined ? null : await readSite(options.site)
       const report = await buildImage(
-        projectDir,
+        context.projectDir,
         { name: image, profile: options.profile, site },
-        { home, progress, signal, now, fresh, signing },
+        { ...builderContext(context, options), signing },
       )
       const trusted = await isTrusted(context, report)
       context.print(options.json ? jsonText(toJson(report, trusted)) : describe(report, trusted))
@@ -61,7 +67,7 @@ async function isTrusted({ home }: CliContext, { signedBy }: BuildReport): Promi
   return (await readTrustedKeys(home)).some(({ id }) => id === signedBy.id)
 }
 
-function toJson({ image, stages, sealed, signedBy }: BuildReport, trusted: boolean) {
+function toJson({ image, stages, sealed, signedBy, locks }: BuildReport, trusted: boolean) {
   return {
     name: image.name,
     profile: image.manifest.profile,
@@ -74,10 +80,11 @@ function toJson({ image, stages, sealed, signedBy }: BuildReport, trusted: boole
     signedBy: { id: signedBy.id, trusted },
     stages,
     sealed,
+    locks: locks.map(({ file, made, moves }) => ({ file, made, moves })),
   }
 }
 
-function describe({ image, stages, sealed, signedBy }: BuildReport, trusted: boolean): string {
+function describe({ image, stages, sealed, signedBy, locks }: BuildReport, trusted: boolean): string {
   const rows = stages.map(({ stage, seconds, cached }) => {
     return `  ${stage.padEnd(16)}${seconds.toFixed(1).padStart(7)} s${cached ? "  cached" : ""}`
   })
@@ -90,7 +97,7 @@ function describe({ image, stages, sealed, signedBy }: BuildReport, trusted: boo
     `signed by key ${signedBy.id.slice(0, 16)}${trusted ? "" : ", which is not trusted here: stereo keys trust FILE"}`,
     ...rows,
     `in ${image.dir}`,
-    "",
+    renderLocks(locks),
   ].join("\n")
 }
 

@@ -2,17 +2,21 @@
 
 import type { Command } from "commander"
 import type { CliContext } from "./context.ts"
+import { addDiffCommand } from "./images/diff-command.ts"
+import { addExportCommand } from "./images/export-command.ts"
 import { addListCommands } from "./images/list-commands.ts"
 import { addVerifyCommand } from "./images/verify-command.ts"
 
 export function addImagesCommand(program: Command, context: CliContext): void {
   const images = program
     .command("images")
-    .description("list, show and verify finished images")
+    .description("list, show, verify, compare and export finished images")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ stereo images\n  $ stereo images show base\n  $ stereo images verify base",
+      "\nExamples:\n  $ stereo images\n  $ stereo images show base\n  $ stereo images verify base\n  $ stereo images export base --format raw",
     )
   addListCommands(images, context)
   addVerifyCommand(images, context)
+  addExportCommand(images, context)
+  addDiffCommand(images, context)
 }

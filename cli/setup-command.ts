@@ -5,11 +5,14 @@ import { delimiter, join } from "node:path"
 import type { Command } from "commander"
 import { Fault } from "../contract/fault.ts"
 import { jsonText } from "../contract/json-text.ts"
+import { builderContext, type StoreOptions } from "./builder-context.ts"
 import type { CliContext } from "./context.ts"
+import { renderLocks } from "./render-moves.ts"
 
 /** Programs that the builder and the launcher start on the host, by the Debian package that has them. */
 const HOST_PROGRAMS: Readonly<Record<string, string>> = {
-  mmdebstrap: "mmdebstrap",
+  "apt-get": "apt",
+  "dpkg-deb": "dpkg",
   bwrap: "bubblewrap",
   tar: "tar",
   npm: "npm",
@@ -19,14 +22,20 @@ export function addSetupCommand(program: Command, context: CliContext): void {
   program
     .command("setup")
     .description("build the tools tree: QEMU and the programs that make images, apart from the host's own")
+    .option("--offline", "take packages from the store alone: nothing is fetched")
+    .option(
+      "--relock",
+      "where Debian no longer has what the lock names, go on with what it has now, for this home",
+    )
     .option("--json", "print where it is as JSON")
     .addHelpText("after", "\nExample:\n  $ stereo setup")
-    .action(async (options: { json?: boolean }) => {
+    .action(async (options: StoreOptions & { json?: boolean }) => {
       await refuseMissingPrograms(context)
-      const { home, progress, signal, now, projectDir } = context
       const { setup } = await import("../builder/setup.ts")
-      const { toolsDir, stages } = await setup(projectDir, { home, progress, signal, now })
-      context.print(options.json ? jsonText({ dir: toolsDir, stages }) : `${toolsDir}\n`)
+      const { toolsDir, lock, stages } = await setup(context.projectDir, builderContext(context, options))
+      const { file, made, moves } = lock
+      const document = { dir: toolsDir, stages, lock: { file, made, moves } }
+      context.print(options.json ? jsonText(document) : `${renderLocks([lock])}${toolsDir}\n`)
     })
 }
 

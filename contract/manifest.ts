@@ -27,12 +27,21 @@ export const manifest = z.strictObject({
     kernel: artifactFile,
     initramfs: artifactFile,
     root: artifactFile,
+    /** systemd's EFI stub, with which kernel, initramfs and command line become one program for UEFI firmware. */
+    stub: artifactFile,
+    /** The image's own, which that program shows to firmware and boot loaders. */
+    os_release: artifactFile,
     /** The packet filter as the guest loads it. */
     firewall: artifactFile,
     /** What a kernel made of it: `nft -j list ruleset` in the canonical form of canonical-ruleset.ts. */
     ruleset: artifactFile,
     /** The unit set of unit-set.ts. */
     units: artifactFile,
+    /** Each path of the root with what accounts for it, as in inventory.ts. */
+    inventory: artifactFile,
+    /** The packages that it was made of, as in image-lock.ts, and those of the tools that made it. */
+    lock: artifactFile,
+    tools_lock: artifactFile,
   }),
   /** What a machine must be found to be, beside its root hash, before anything may leave it. */
   measurements: z.strictObject({ ruleset_sha256: sha256Hex, units_sha256: sha256Hex }),
@@ -48,6 +57,14 @@ export const manifest = z.strictObject({
     command_line: z.string(),
     /** Of the ELF file inside `files.kernel`, shrunk: what a machine boots by its PVH entry. */
     vmlinux_sha256: sha256Hex,
+  }),
+  /** The unified kernel image that every disk of this image boots, before it is signed. */
+  uefi: z.strictObject({
+    uki_sha256: sha256Hex,
+    /** What a signature for Secure Boot is made over; signing does not change it. */
+    authenticode_sha256: sha256Hex,
+    /** What a TPM will hold once it has booted, by number of the register. */
+    pcrs: z.strictObject({ sha256: z.record(z.string().regex(/^\d{1,2}$/), sha256Hex) }),
   }),
   resources: z.strictObject({
     cpus: z.int().positive(),

@@ -33,14 +33,36 @@ blocks=${root##*:}
 salt=${root#*:}
 salt=${salt%:*}
 
+# The root is the disk that QEMU calls stereo-root (direct boot), or on any kind of disk the partition that is named
+# by the beginning of the hash (UEFI boot). Which one is found decides nothing: dm-verity reads no block that
+# does not belong to the hash, so a wrong or a second disk can keep the machine from starting, and no more.
+label=${hash:0:32}
+
+# Gives the name of a block device in $found: the disk with the serial $1, or the partition with the name $2.
+find_disk() {
+	found=
+	for dir in /sys/class/block/*; do
+		for file in $dir/serial $dir/device/serial; do
+			serial=
+			[ ! -r $file ] || read -r serial <$file
+			[ "$serial" != "$1" ] || found=${dir##*/}
+		done
+		while IFS== read -r key value; do
+			[ "$key=$value" != "PARTNAME=$2" ] || found=${dir##*/}
+		done <$dir/uevent
+		[ -z "$found" ] || return 0
+	done
+	return 1
+}
+
 tries=0
-until [ -b /dev/vda ]; do
+until find_disk stereo-root $label; do
 	tries=$((tries + 1))
-	[ $tries -lt 100 ] || fail "no first virtio disk (/dev/vda) after 5 s"
+	[ $tries -lt 200 ] || fail "no disk with the serial stereo-root and no partition named $label after 10 s"
 	usleep 50000
 done
 dmsetup create --readonly root --table \
-	"0 $((blocks * 8)) verity 1 /dev/vda /dev/vda 4096 4096 $blocks $blocks sha256 $hash $salt 1 panic_on_corruption" ||
+	"0 $((blocks * 8)) verity 1 /dev/$found /dev/$found 4096 4096 $blocks $blocks sha256 $hash $salt 1 panic_on_corruption" ||
 	fail "dm-verity refuses the root disk: is it the image's own?"
 mount -t erofs -o ro,nosuid,nodev /dev/mapper/root /root || fail "the root file system does not mount"
 
@@ -50,8 +72,8 @@ mkdir -m 755 /root/var/cache /root/var/empty /root/var/lib /root/var/log || fail
 mkdir -m 1777 /root/var/tmp || fail "no /var/tmp"
 ln -s /run /root/var/run
 
-if [ -b /dev/vdb ]; then
-	mount -t ext4 -o nosuid,nodev,noatime /dev/vdb /root/home/agent || fail "the data disk (/dev/vdb) does not mount"
+if find_disk stereo-data none; then
+	mount -t ext4 -o nosuid,nodev,noatime /dev/$found /root/home/agent || fail "the data disk ($found) does not mount"
 else
 	mount -t tmpfs -o nosuid,nodev,mode=0700,uid=1000,gid=1000 home /root/home/agent || fail "no /home/agent"
 fi

@@ -5,6 +5,7 @@ import { stat, truncate, writeFile } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 import { Fault } from "../../contract/fault.ts"
 import { runTool } from "../tools-tree.ts"
+import { uuidOf } from "../uuid.ts"
 
 export interface RootRequest {
   /** The sealed tree. */
@@ -72,8 +73,4 @@ export async function makeRoot(request: RootRequest): Promise<void> {
   if (!rootHash) throw new Fault("artifact/no-root-hash", `veritysetup printed no root hash:\n${printed}`)
   const record: RootRecord = { rootHash, salt, dataBlocks }
   await writeFile(join(dir, "root.json"), `${JSON.stringify(record, null, 1)}\n`)
-}
-
-function uuidOf(sha256: string): string {
-  return sha256.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, "$1-$2-4$3-8$4-$5")
 }

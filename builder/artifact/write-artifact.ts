@@ -8,6 +8,7 @@ import { pipeline } from "node:stream/promises"
 import { stringify } from "smol-toml"
 import { type Manifest, manifest } from "../../contract/manifest.ts"
 import type { Plan } from "../plan.ts"
+import { renderCommandLine } from "./command-line.ts"
 import type { BootRecord } from "./make-boot.ts"
 import type { RootRecord } from "./make-root.ts"
 
@@ -16,6 +17,7 @@ export interface ArtifactRequest {
   readonly planSha256: string
   readonly bootDir: string
   readonly rootDir: string
+  readonly ukiDir: string
   readonly measured: {
     readonly measurements: Manifest["measurements"]
     readonly files: Readonly<Record<"firewall" | "ruleset" | "units", string>>
@@ -25,16 +27,20 @@ export interface ArtifactRequest {
     readonly version: string
     readonly sha256: string
   }[]
+  /** The file that lists each path of the root. */
+  readonly inventory: string
+  /** The text of the lock that the packages are from, and that of the tools tree. */
+  readonly lock: string
+  readonly toolsLock: string
   readonly dir: string
 }
 
-const ROOT_OPTION = "stereo.root"
-
 /** Fills the folder and gives the manifest's text; its sha256 is the image's digest. */
 export async function writeArtifact(request: ArtifactRequest): Promise<string> {
-  const { plan, bootDir, rootDir, measured, dir } = request
+  const { plan, bootDir, rootDir, ukiDir, measured, dir } = request
   const boot: BootRecord = JSON.parse(await readFile(join(bootDir, "boot.json"), "utf8"))
   const root: RootRecord = JSON.parse(await readFile(join(rootDir, "root.json"), "utf8"))
+  const uefi: Manifest["uefi"] = JSON.parse(await readFile(join(ukiDir, "uefi.json"), "utf8"))
   const document: Manifest = {
     schema: 1,
     name: plan.name,
@@ -48,9 +54,14 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
       kernel: await place(join(bootDir, "vmlinuz"), dir, "vmlinuz"),
       initramfs: await place(join(bootDir, "initramfs.cpio.zst"), dir, "initramfs.cpio.zst"),
       root: await place(join(rootDir, "root.verity"), dir, "root.verity"),
+      stub: await place(join(ukiDir, "linuxx64.efi.stub"), dir, "linuxx64.efi.stub"),
+      os_release: await place(join(ukiDir, "os-release"), dir, "os-release"),
       firewall: await place(measured.files.firewall, dir, "firewall.nft"),
       ruleset: await place(measured.files.ruleset, dir, "ruleset.json"),
       units: await place(measured.files.units, dir, "units.json"),
+      inventory: await place(request.inventory, dir, "inventory.json"),
+      lock: await write(request.lock, dir, "lock.toml"),
+      tools_lock: await write(request.toolsLock, dir, "tools-lock.toml"),
     },
     measurements: measured.measurements,
     verity: {
@@ -61,9 +72,10 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
     },
     kernel: {
       version: boot.kernelVersion,
-      command_line: commandLine(plan, root),
+      command_line: renderCommandLine(plan, root),
       vmlinux_sha256: boot.vmlinuxSha256,
     },
+    uefi,
     resources: {
       cpus: plan.resources.cpus,
       memory_mib: plan.resources.memoryMib,
@@ -79,11 +91,6 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
   const text = stringify(manifest.parse(document))
   await writeFile(join(dir, "manifest.toml"), text)
   return text
-}
-
-function commandLine(plan: Plan, root: RootRecord): string {
-  const options = plan.kernel.options.map(({ text }) => text)
-  return [...options, `${ROOT_OPTION}=${root.rootHash}:${root.salt}:${root.dataBlocks}`].join(" ")
 }
 
 function listPackages({ debianPackages, plan }: ArtifactRequest): Manifest["packages"] {
@@ -106,12 +113,21 @@ function distinct(packages: ArtifactRequest["debianPackages"]): ArtifactRequest[
   return [...byName.values()].sort((left, right) => (left.name < right.name ? -1 : 1))
 }
 
+async function write(text: string, dir: string, name: string): Promise<Manifest["files"]["root"]> {
+  await writeFile(join(dir, name), text)
+  return describe(join(dir, name), name)
+}
+
 async function place(from: string, dir: string, name: string): Promise<Manifest["files"]["root"]> {
   const to = join(dir, name)
   await linkOrCopy(from, to)
+  return describe(to, name)
+}
+
+async function describe(file: string, name: string): Promise<Manifest["files"]["root"]> {
   const hash = createHash("sha256")
-  await pipeline(createReadStream(to), hash)
-  return { name, sha256: hash.digest("hex"), size_bytes: (await stat(to)).size }
+  await pipeline(createReadStream(file), hash)
+  return { name, sha256: hash.digest("hex"), size_bytes: (await stat(file)).size }
 }
 
 /** The cache's file under another name: both are never written again. */

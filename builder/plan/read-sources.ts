@@ -76,8 +76,12 @@ export async function readSources(
       await Promise.all(definition.npm_tree.map((each) => readLock(projectDir, definition.name, each))),
     ),
     recipes: {
-      rootfs: await hashSources(join(projectDir, "builder", "rootfs")),
-      seal: await hashSources(join(projectDir, "builder", "seal")),
+      rootfs: await hashSources(
+        join(projectDir, "builder", "rootfs"),
+        join(projectDir, "builder", "tree.ts"),
+        join(projectDir, "builder", "debian-control.ts"),
+      ),
+      seal: await hashSources(join(projectDir, "builder", "seal"), join(projectDir, "builder", "tree.ts")),
       measure: await hashSources(
         join(projectDir, "builder", "measure"),
         join(projectDir, "contract", "canonical-ruleset.ts"),

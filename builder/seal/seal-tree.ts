@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises"
 import { Fault } from "../../contract/fault.ts"
 import type { Plan, PlannedEntry } from "../plan.ts"
 import { readTree, type Tree, type TreeEntry, writeTree } from "../tree.ts"
+import { type Origins, writeInventory } from "./inventory.ts"
 import { dropUnusedLibraries } from "./libraries.ts"
 import { addNpmTree, type NpmTree } from "./npm-trees.ts"
 import { compilePrune } from "./prune.ts"
@@ -11,12 +12,24 @@ import { compilePrune } from "./prune.ts"
 export interface SealRequest {
   readonly plan: Plan
   readonly debianTar: string
+  /** Path in it to the name of its package. */
+  readonly debianOwners: ReadonlyMap<string, string>
   /** Files taken out of npm packages, with where each goes. */
-  readonly npmFiles: readonly { readonly path: string; readonly mode: number; readonly file: string }[]
+  readonly npmFiles: readonly NpmFile[]
   readonly npmTrees: readonly NpmTree[]
   /** Bytes of the plan's file entries by sha256. */
   readonly contents: ReadonlyMap<string, Buffer>
   readonly tar: string
+  /** The file that is to list each path of the tree. */
+  readonly inventory: string
+}
+
+interface NpmFile {
+  readonly path: string
+  readonly mode: number
+  readonly file: string
+  /** The package's name. */
+  readonly npm: string
 }
 
 export interface SealReport {
@@ -28,7 +41,7 @@ export interface SealReport {
   readonly unprivileged: readonly string[]
 }
 
-/** Writes the sealed tree as a tar archive and says what was taken away. */
+/** Writes the sealed tree as a tar archive, lists it, and says what was taken away. */
 export async function sealTree(request: SealRequest): Promise<SealReport> {
   const { plan } = request
   const prune = compilePrune(
@@ -44,13 +57,21 @@ export async function sealTree(request: SealRequest): Promise<SealReport> {
     }
     return row !== undefined || path.startsWith("/dev/")
   })
-  for (const { path, mode, file } of request.npmFiles) {
+  const origins: Origins = new Map()
+  for (const [path, name] of request.debianOwners) origins.set(path, `deb:${name}`)
+  for (const { path, mode, file, npm } of request.npmFiles) {
     const content = { file, sizeBytes: (await stat(file)).size }
     tree.set(path, { kind: "file", mode, uid: 0, gid: 0, content })
+    origins.set(path, `npm:${npm}`)
   }
-  for (const npmTree of request.npmTrees) await addNpmTree(tree, npmTree)
-  for (const entry of plan.entries) tree.set(entry.path, plannedEntry(entry, request.contents))
-  addParents(tree)
+  for (const npmTree of request.npmTrees) {
+    for (const path of await addNpmTree(tree, npmTree)) origins.set(path, `npm:${npmTree.npm.name}`)
+  }
+  for (const entry of plan.entries) {
+    tree.set(entry.path, plannedEntry(entry, request.contents))
+    origins.set(entry.path, `definition:${entry.from.replace(/\s/g, "%20")}`)
+  }
+  addParents(tree, origins)
   refusePathsThroughLinks(tree)
   const unusedLibraries = dropUnusedLibraries(
     tree,
@@ -58,6 +79,7 @@ export async function sealTree(request: SealRequest): Promise<SealReport> {
   )
   const unprivileged = dropPrivilegeBits(tree)
   await writeTree(tree, request.tar)
+  await writeInventory(tree, origins, request.inventory)
   return { entries: tree.size, sizeBytes: totalSize(tree), pruned, unusedLibraries, unprivileged }
 }
 
@@ -70,10 +92,13 @@ function plannedEntry(entry: PlannedEntry, contents: ReadonlyMap<string, Buffer>
   return { kind: "file", mode, uid, gid, content: { bytes, sizeBytes: bytes.length } }
 }
 
-function addParents(tree: Tree): void {
-  for (const path of [...tree.keys()]) {
+/** A folder that nothing brings is there because of what lies in it. */
+function addParents(tree: Tree, origins: Origins): void {
+  for (const path of [...tree.keys()].sort()) {
     for (const parent of parentsOf(path)) {
-      if (!tree.has(parent)) tree.set(parent, { kind: "directory", mode: 0o755, uid: 0, gid: 0 })
+      if (tree.has(parent)) continue
+      tree.set(parent, { kind: "directory", mode: 0o755, uid: 0, gid: 0 })
+      origins.set(parent, origins.get(path) ?? "")
     }
   }
 }

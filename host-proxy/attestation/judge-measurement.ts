@@ -12,6 +12,8 @@ export interface Expected {
   /** The texts behind the digests, for words; null when the image's folder no longer has them. */
   readonly ruleset: string | null
   readonly units: string | null
+  /** The disks under the root, as the guest's kernel calls them; absent: the one that stereo gives a machine. */
+  readonly disks?: RegExp
 }
 
 export interface Mismatch {
@@ -25,6 +27,8 @@ export interface Judgement {
   readonly mismatch: Mismatch | null
 }
 
+/** The first virtio disk is the root. */
+const STEREOS_DISK = /^vda$/
 /** systemd itself puts the machine's id over the image's empty file. */
 const COVERED_BY_SYSTEMD = ["/etc/machine-id"]
 
@@ -47,7 +51,7 @@ export function judgeMeasurement(
     const reason = `the guest has booted anew: boot id ${JSON.stringify(bootId)} became ${JSON.stringify(measured.bootId)}`
     return { found, mismatch: { rule: "attestation/boot", reason } }
   }
-  const root = findRootFault(digests.rootHash, measured.root)
+  const root = findRootFault(expected, measured.root)
   if (root !== null) {
     const reason = `the root file system is not the one of image ${image}: ${root}`
     return { found, mismatch: { rule: "attestation/root", reason } }
@@ -86,10 +90,12 @@ function readRuleset(listing: unknown): ReadRuleset {
   }
 }
 
-function findRootFault(hash: string, root: MeasuredRoot): string | null {
+function findRootFault({ digests, disks = STEREOS_DISK }: Expected, root: MeasuredRoot): string | null {
+  const hash = digests.rootHash
   if (root.hash !== hash) return `expected root hash ${hash}, found ${root.hash || "none"}`
   if (!/^erofs \/dev\/mapper\/root ro$/.test(root.mount)) return `/ is ${JSON.stringify(root.mount)}`
-  if (root.device !== "dm root ro on vda") return `under / lies ${JSON.stringify(root.device)}`
+  const under = /^dm root ro on (\S+)$/.exec(root.device)?.[1]
+  if (under === undefined || !disks.test(under)) return `under / lies ${JSON.stringify(root.device)}`
   const covered = root.covered.filter((path) => !COVERED_BY_SYSTEMD.includes(path))
   return covered.length === 0 ? null : `mounted over a part of it: ${JSON.stringify(covered.slice(0, 3))}`
 }

@@ -13,12 +13,12 @@ export async function checkPrograms(): Promise<readonly Finding[]> {
     file: "bwrap",
     need: "QEMU and all programs of the tools tree run in it; without it nothing starts",
   })
-  const mmdebstrap = await checkProgram({
-    subject: "mmdebstrap",
-    file: "mmdebstrap",
-    need: "the tools tree and images are built with it; images that are built run without",
+  const apt = await checkProgram({
+    subject: "apt",
+    file: "apt-get",
+    need: "Debian's packages are chosen and fetched with it; images that are built run without",
   })
-  return [bubblewrap, await checkNamespaces(bubblewrap), mmdebstrap]
+  return [bubblewrap, await checkNamespaces(bubblewrap), { ...apt, found: apt.found.split("\n")[0] ?? "" }]
 }
 
 /** Runs QEMU from the tools tree as a machine would have it, only to ask for its version. */

@@ -21,7 +21,7 @@ describe("the image store", () => {
     using folder = openFolder()
     const home = homeLayout(folder.dir)
     const stored = await storeImage(home, "base", writeImage("1"))
-    expect(stored.sizeBytes).toBe(12)
+    expect(stored.sizeBytes).toBe(22)
     for (const reference of ["base", stored.digest, stored.digest.slice(0, 8)]) {
       expect((await readImage(home, reference)).dir).toBe(stored.dir)
     }
@@ -127,13 +127,19 @@ function writeImage(version: string, provenance?: string): (dir: string) => Prom
       kernel: part("vmlinuz"),
       initramfs: part("initramfs.cpio"),
       root: part("root.verity"),
+      stub: part("linuxx64.efi.stub"),
+      os_release: part("os-release"),
       firewall: part("firewall.nft"),
       ruleset: part("ruleset.json"),
       units: part("units.json"),
+      inventory: part("inventory.json"),
+      lock: part("lock.toml"),
+      tools_lock: part("tools-lock.toml"),
     },
     measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
     verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
     kernel: { version, command_line: "quiet", vmlinux_sha256: "7".repeat(64) },
+    uefi: { uki_sha256: "8".repeat(64), authenticode_sha256: "9".repeat(64), pcrs: { sha256: {} } },
     resources: { cpus: 1, memory_mib: 256, disk_mib: 16 },
     egress: { sets: [] },
     env: {},

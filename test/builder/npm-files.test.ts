@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { mkdirSync, readFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -8,7 +8,10 @@ import { gzipSync } from "node:zlib"
 import { pack } from "tar-stream"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { PlannedNpm } from "../../builder/plan.ts"
-import { fetchNpmArchive, takeNpmFiles } from "../../builder/rootfs/npm-files.ts"
+import { takeNpmFiles } from "../../builder/rootfs/npm-files.ts"
+import { storePath } from "../../builder/store/content-store.ts"
+import { fetchNpms, type NpmRequest, npmFile } from "../../builder/store/fetch-npm.ts"
+import { homeLayout } from "../../contract/home.ts"
 import { openFolder } from "./project-folder.ts"
 
 const archive = gzipSync(
@@ -45,20 +48,22 @@ describe("npm packages", () => {
   it("gives the wanted files of an archive that has the pinned integrity", async () => {
     using folder = openFolder()
     mkdirSync(join(folder.dir, "files"))
-    await fetchNpmArchive(npm, folder.dir, runnerIn(folder.dir))
-    await takeNpmFiles(npm, join(folder.dir, "package.tgz"), join(folder.dir, "files"))
+    const home = homeLayout(folder.dir)
+    await fetchNpms(requestIn(folder.dir), [npm])
+    await takeNpmFiles(npm, storePath(home, npmFile(npm)), join(folder.dir, "files"))
     expect(readFileSync(join(folder.dir, "files", "0"), "utf8")).toBe("tool!")
   })
 
   it("refuses an archive that has another integrity, and says both", async () => {
     using folder = openFolder()
     const wrong = `sha512-${"A".repeat(86)}==`
-    await expect(
-      fetchNpmArchive({ ...npm, integrity: wrong }, folder.dir, runnerIn(folder.dir)),
-    ).rejects.toMatchObject({
-      code: "rootfs/wrong-integrity",
-      message: expect.stringContaining(`${integrity}, the image asks for ${wrong}`),
+    await expect(fetchNpms(requestIn(folder.dir), [{ ...npm, integrity: wrong }])).rejects.toMatchObject({
+      code: "store/wrong-bytes",
+      message: expect.stringMatching(
+        new RegExp(`expected sha512 0{128}\\n +got +sha512 ${npmFile(npm).digest}, ${archive.length} bytes`),
+      ),
     })
+    expect(readdirSync(join(folder.dir, "cache", "store"), { recursive: true })).toEqual(["incoming"])
   })
 
   it("refuses a definition that wants a file which the package does not have", async () => {
@@ -73,8 +78,9 @@ describe("npm packages", () => {
   })
 })
 
-function runnerIn(dir: string): { logFile: string; signal: AbortSignal } {
-  return { logFile: join(dir, "log"), signal: new AbortController().signal }
+function requestIn(dir: string): NpmRequest {
+  const runner = { logFile: join(dir, "log"), signal: new AbortController().signal }
+  return { home: homeLayout(dir), runner, note: () => undefined }
 }
 
 function renderArchive(files: Readonly<Record<string, string>>): Promise<Buffer> {

@@ -3,6 +3,7 @@ import { homedir } from "node:os"
 import { join, resolve } from "node:path"
 import { describe, expect, it } from "vitest"
 import { makeRoot, type RootRecord } from "../../builder/artifact/make-root.ts"
+import { readRootFiles } from "../../builder/read-root-files.ts"
 import { runTool } from "../../builder/tools-tree.ts"
 import { writeTree } from "../../builder/tree.ts"
 import { homeLayout } from "../../contract/home.ts"
@@ -33,6 +34,20 @@ describe.skipIf(skipped !== null)(`the root disk${skipped ? ` (${skipped})` : ""
     await expect(verify(folder, record)).resolves.toBeDefined()
     flipBit(disk, 5000)
     await expect(verify(folder, record)).rejects.toMatchObject({ code: "build/command-failed" })
+  })
+
+  it("gives its files without being mounted, and tells one that is not there from a disk that is none", async () => {
+    using folder = openFolder()
+    using scratch = openFolder()
+    const { disk } = await makeDisk(folder, "zstd")
+    const read = (rootDisk: string, paths: string[]) =>
+      readRootFiles({ ...runnerIn(scratch), rootDisk, paths, toolsDir, dir: scratch.dir })
+    const files = await read(disk, ["/file", "/nothing"])
+    expect(files.get("/file")?.length).toBe(300_000)
+    expect(files.get("/nothing")).toBeNull()
+    await expect(read(disk, ["/"])).rejects.toMatchObject({ code: "image/unreadable-root" })
+    const none = join(folder.dir, "root.tar")
+    await expect(read(none, ["/file"])).rejects.toMatchObject({ code: "build/command-failed" })
   })
 
   it("fails verification when a hash was changed instead", async () => {

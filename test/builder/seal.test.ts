@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest"
 import type { Plan, PlannedEntry } from "../../builder/plan.ts"
 import { type SealReport, sealTree } from "../../builder/seal/seal-tree.ts"
 import { readTree, type Tree, type TreeEntry, writeTree } from "../../builder/tree.ts"
+import { type Inventory, inventory as parseInventory } from "../../contract/inventory.ts"
 import { openFolder } from "./project-folder.ts"
 
 const LIB = "/usr/lib/x86_64-linux-gnu"
@@ -74,6 +75,22 @@ describe("sealTree", () => {
     expect([...tree.keys()]).toContain(`${LIB}/libc.so.6`)
   })
 
+  it("lists each path with what it is and what accounts for it, folders that nothing brings too", async () => {
+    const tree = {
+      "/etc": { kind: "directory", mode: 0o755, uid: 0, gid: 0 } as const,
+      "/etc/motd": file("12345"),
+    }
+    const { listed } = await seal(tree, { entries: [planned("/opt/deep/x", "new", 1000)] })
+    expect(listed.map(({ path, kind, origin }) => `${path} ${kind} ${origin}`)).toEqual([
+      "/etc directory deb:of-debian",
+      "/etc/motd file deb:of-debian",
+      "/opt directory definition:a%20test",
+      "/opt/deep directory definition:a%20test",
+      "/opt/deep/x file definition:a%20test",
+    ])
+    expect(listed[1]).toMatchObject({ size_bytes: 5, sha256: sha256("12345"), mode: 0o644 })
+  })
+
   it("gives the same bytes for the same tree, in whatever order it came", async () => {
     const one = { "/b": file("2"), "/a": file("1"), "/c/d": file("3") }
     const other = { "/c/d": file("3"), "/a": file("1"), "/b": file("2") }
@@ -84,15 +101,27 @@ describe("sealTree", () => {
 async function seal(
   entries: Readonly<Record<string, TreeEntry>>,
   part: Partial<Pick<Plan, "prune" | "libraries" | "entries">> = {},
-): Promise<{ tree: Tree; report: SealReport; bytes: Buffer }> {
+): Promise<{ tree: Tree; report: SealReport; bytes: Buffer; listed: Inventory["entries"] }> {
   using folder = openFolder()
   const debianTar = join(folder.dir, "debian.tar")
   const tar = join(folder.dir, "sealed.tar")
   await writeTree(new Map(Object.entries(entries)), debianTar)
   const plan = { prune: [], keep: [], libraries: [], entries: [], ...part } as unknown as Plan
   const contents = new Map(["ours", "new", "x"].map((text) => [sha256(text), Buffer.from(text)]))
-  const report = await sealTree({ plan, debianTar, npmFiles: [], npmTrees: [], contents, tar })
-  return { report, bytes: readFileSync(tar), tree: await readTree(tar, () => false) }
+  const debianOwners = new Map(Object.keys(entries).map((path) => [path, "of-debian"]))
+  const inventory = join(folder.dir, "inventory.json")
+  const report = await sealTree({
+    plan,
+    debianTar,
+    debianOwners,
+    npmFiles: [],
+    npmTrees: [],
+    contents,
+    tar,
+    inventory,
+  })
+  const listed = parseInventory.parse(JSON.parse(readFileSync(inventory, "utf8"))).entries
+  return { report, bytes: readFileSync(tar), tree: await readTree(tar, () => false), listed }
 }
 
 function file(text: string, mode = 0o644): TreeEntry {

@@ -7,6 +7,7 @@ const COMMANDS = [
   ...[
     "setup",
     "plan",
+    "lock",
     "build",
     "images",
     "images ls",

@@ -6,7 +6,7 @@ import { projectDir, sharedHome } from "./test-home.ts"
 
 export function setup(): void {
   for (const command of [["setup"], ["build", "base"], ["build", "coder"]]) {
-    const result = spawnSync(join(projectDir, "stereo"), command, {
+    const result = spawnSync(join(projectDir, "stereo"), [...command, "--relock"], {
       env: { ...process.env, STEREO_HOME: sharedHome },
       stdio: ["ignore", "inherit", "inherit"],
     })

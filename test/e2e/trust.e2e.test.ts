@@ -72,7 +72,7 @@ describe("a build whose signing fails", () => {
     const keyFile = join(home.root, "own.pub")
     spawnSync("tee", [keyFile], { input: stdout })
     const signing = ["--signing-command", "echo no card >&2; exit 1", "--signing-public-key", keyFile]
-    const result = await home.stereo(["build", "base", "--profile", "debug", ...signing], {
+    const result = await home.stereo(["build", "base", "--profile", "debug", "--relock", ...signing], {
       timeoutMs: 280_000,
     })
     expect(result.code).toBe(1)
@@ -107,7 +107,7 @@ describe("an image that was changed", () => {
     const verified = await home.stereo(["images", "verify", "base"])
     expect(verified).toMatchObject({ code: 2, stdout: expect.stringContaining("wrong-hash") })
     // what is cached makes it whole again
-    await home.must(["build", "base"], { timeoutMs: 280_000 })
+    await home.must(["build", "base", "--relock"], { timeoutMs: 280_000 })
     await home.must(["images", "verify", "base"])
   })
 

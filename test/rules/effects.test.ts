@@ -14,10 +14,12 @@ describe("where effects may happen", () => {
     ).toEqual([])
   })
 
-  it("outbound connections to the world are opened only in host-proxy/provider, to AWS in publish/ec2, and to Sigstore in trust/sigstore", () => {
+  it("outbound connections to the world are opened only in host-proxy/provider, to AWS and registries in publish, and to Sigstore in trust/sigstore", () => {
     const outbound = importing(/^(undici|node:https|node:dgram|node:dns.*|@aws-sdk\/.*|@sigstore\/sign)$/)
     const allowed = (path: string) =>
       path.startsWith("host-proxy/provider/") ||
+      // the registry that a person names to `stereo push` and `pull`, and where it sends one
+      path === "publish/oci/registry/transport.ts" ||
       // what a person asks for by `stereo publish ec2`; nothing of a guest leads there
       path.startsWith("publish/ec2/") ||
       // listens on 127.0.0.1:53 for the guest's own resolver and sends nothing else

@@ -30,14 +30,21 @@ export interface TestStore extends Disposable {
   ): Promise<ImageFolder>
 }
 
+/** What files hold in place of a few words. */
+export interface TestContents {
+  /** A multiple of 4096 bytes. */
+  readonly root?: Buffer
+  readonly ruleset?: Buffer
+}
+
 const BLOCKS = 300
 
-export function openTestStore(): TestStore {
+export function openTestStore(contents: TestContents = {}): TestStore {
   const root = mkdtempSync(join(tmpdir(), "stereo-trust-"))
   const home = homeLayout(root)
   return {
     home,
-    store: (name, change, signing) => storeImage(home, name, change, signing),
+    store: (name, change, signing) => storeImage(home, name, contents, change, signing),
     [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }),
   }
 }
@@ -45,12 +52,13 @@ export function openTestStore(): TestStore {
 async function storeImage(
   home: Home,
   name: string,
+  contents: TestContents,
   change: (manifest: Manifest) => Manifest = (same) => same,
   signing: SigningChoice = {},
 ): Promise<ImageFolder> {
   const making = join(home.images, "by-digest", "making")
   mkdirSync(making, { recursive: true })
-  const manifest = change(writeFiles(making, name))
+  const manifest = change(writeFiles(making, name, contents))
   const text = stringify(manifest)
   writeFileSync(join(making, "manifest.toml"), text)
   const digest = createHash("sha256").update(text).digest("hex")
@@ -90,10 +98,11 @@ export async function signFolder(
   await signProvenance(keyless === undefined ? request : { ...request, keyless })
 }
 
-function writeFiles(dir: string, name: string): Manifest {
-  const data = Buffer.alloc(BLOCKS * 4096, `blocks of ${name}`)
+function writeFiles(dir: string, name: string, contents: TestContents): Manifest {
+  const data = contents.root ?? Buffer.alloc(BLOCKS * 4096, `blocks of ${name}`)
+  const blocks = data.length / 4096
   const salt = "ab".repeat(32)
-  const hasher = openRootHasher({ root_hash: "", salt, data_blocks: BLOCKS, block_size_bytes: 4096 })
+  const hasher = openRootHasher({ root_hash: "", salt, data_blocks: blocks, block_size_bytes: 4096 })
   hasher.add(data)
   const rootHash = hasher.digest() ?? ""
   const file = (fileName: string, bytes: string | Buffer) => {
@@ -105,9 +114,14 @@ function writeFiles(dir: string, name: string): Manifest {
     kernel: file("vmlinux", "a kernel"),
     initramfs: file("initramfs.cpio.zst", "an initramfs"),
     root: file("root.verity", Buffer.concat([data, Buffer.from("the hash tree")])),
+    stub: file("linuxx64.efi.stub", "a stub"),
+    os_release: file("os-release", "ID=debian\n"),
     firewall: file("firewall.nft", "table inet stereo {}\n"),
-    ruleset: file("ruleset.json", '{"nftables": []}\n'),
+    ruleset: file("ruleset.json", contents.ruleset ?? '{"nftables": []}\n'),
     units: file("units.json", "[]\n"),
+    inventory: file("inventory.json", `{"schema":1,"entries":[]}\n`),
+    lock: file("lock.toml", "schema = 1\n"),
+    tools_lock: file("tools-lock.toml", "schema = 1\n"),
   }
   return {
     schema: 1,
@@ -117,12 +131,13 @@ function writeFiles(dir: string, name: string): Manifest {
     plan: "7".repeat(64),
     files,
     measurements: { ruleset_sha256: files.ruleset.sha256, units_sha256: files.units.sha256 },
-    verity: { root_hash: rootHash, salt, data_blocks: BLOCKS, block_size_bytes: 4096 },
+    verity: { root_hash: rootHash, salt, data_blocks: blocks, block_size_bytes: 4096 },
     kernel: {
       version: "6.12",
       vmlinux_sha256: "0".repeat(64),
-      command_line: `quiet stereo.root=${rootHash}:${salt}:${BLOCKS}`,
+      command_line: `quiet stereo.root=${rootHash}:${salt}:${blocks}`,
     },
+    uefi: { uki_sha256: "8".repeat(64), authenticode_sha256: "9".repeat(64), pcrs: { sha256: {} } },
     resources: { cpus: 1, memory_mib: 256, disk_mib: 16 },
     egress: { sets: [] },
     env: {},

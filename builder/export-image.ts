@@ -1,0 +1,128 @@
+/** A disk's path: sealed files → unified kernel image → signature → disk → packed → into its place. */
+
+import { createHash } from "node:crypto"
+import { createReadStream } from "node:fs"
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises"
+import { basename, dirname, join, resolve } from "node:path"
+import { pipeline } from "node:stream/promises"
+import type { ExportFormat } from "../contract/export-format.ts"
+import { Fault, reasonOf } from "../contract/fault.ts"
+import type { Manifest } from "../contract/manifest.ts"
+import type { Progress } from "../contract/progress.ts"
+import { makeUki } from "./artifact/make-uki.ts"
+import { authenticodeSha256 } from "./artifact/pe-file.ts"
+import { makeDisk } from "./export/make-disk.ts"
+import { packQcow2, packZstd } from "./export/pack-disk.ts"
+import { type SecureBootKey, signUki } from "./export/sign-uki.ts"
+
+export interface ExportRequest {
+  /** The image's folder, whose files have been checked against the manifest. */
+  readonly dir: string
+  readonly manifest: Manifest
+  readonly format: ExportFormat
+  /** Must not be there yet; written beside, then renamed. */
+  readonly output: string
+  /** How Secure Boot is to trust it: a key, or a file that was signed elsewhere; null: it is not to. */
+  readonly signing: SecureBootKey | { readonly signedUki: string } | null
+  readonly toolsDir: string
+  readonly logFile: string
+  readonly progress: Progress
+  readonly signal: AbortSignal
+}
+
+export interface ExportReport {
+  readonly file: string
+  readonly format: ExportFormat
+  readonly sizeBytes: number
+  readonly sha256: string
+  /** A signature holds its time: without one the same image gives the same bytes. */
+  readonly signed: boolean
+}
+
+/** Faults: `export/bad-output`, `export/other-uki`, `export/not-signed`, and those of the tools. */
+export async function exportImage(request: ExportRequest): Promise<ExportReport> {
+  const { dir: imageDir, manifest, format, progress, signing } = request
+  const output = resolve(request.output)
+  await using work = await openWorkFolder(output)
+  await mkdir(dirname(request.logFile), { recursive: true })
+  await rm(request.logFile, { force: true })
+  const tool = { ...request, dir: work.dir }
+  await progress.step("Unified kernel image", () => placeUki(request, work.dir))
+  if (signing !== null && "key" in signing)
+    await progress.step("Signature for Secure Boot", () => signUki({ ...tool, ...signing }))
+  let made = "uki.efi"
+  if (format !== "uki") {
+    const root = join(imageDir, manifest.files.root.name)
+    await progress.step("Disk with GPT, kernel and root", () => makeDisk({ ...tool, root }))
+    made = "disk.raw"
+  }
+  if (format.startsWith("qcow2")) {
+    await progress.step("qcow2, compressed", () => packQcow2(tool))
+    made = "disk.qcow2"
+  }
+  if (format.endsWith(".zst")) {
+    await progress.step("zstd", () => packZstd(made, tool))
+    made = `${made}.zst`
+  }
+  request.signal.throwIfAborted()
+  const file = join(work.dir, made)
+  const described = { sizeBytes: (await stat(file)).size, sha256: await hashFile(file) }
+  await rename(file, output)
+  return { file: output, format, ...described, signed: signing !== null }
+}
+
+/** A folder beside the output, so that the last step is one rename; it goes whatever happens. */
+async function openWorkFolder(output: string): Promise<AsyncDisposable & { readonly dir: string }> {
+  const there = await stat(output).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === "ENOENT") return null
+    throw badOutput(output, reasonOf(thrown), thrown)
+  })
+  if (there) throw badOutput(output, "something is there already")
+  const dir = await mkdtemp(join(dirname(output), `.${basename(output)}-`)).catch((thrown: unknown) => {
+    throw badOutput(output, reasonOf(thrown), thrown)
+  })
+  return { dir, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) }
+}
+
+function badOutput(output: string, reason: string, cause?: unknown): Fault {
+  return new Fault("export/bad-output", `nothing can be written to ${output}: ${reason}`, {
+    hint: "name a file that is not there yet, in a folder that is: -o FILE",
+    cause,
+  })
+}
+
+/** Leaves `uki.efi`: made again and compared with what the build foretold, or signed elsewhere and compared with the same. */
+async function placeUki(request: ExportRequest, work: string): Promise<void> {
+  const { dir, manifest, signing } = request
+  const { files, kernel, uefi } = manifest
+  if (signing !== null && "signedUki" in signing) {
+    await copyFile(signing.signedUki, join(work, "uki.efi"))
+    const found = authenticodeSha256(await readFile(join(work, "uki.efi")))
+    if (found === uefi.authenticode_sha256) return
+    const differs = `its Authenticode hash is ${found}, and this image's is ${uefi.authenticode_sha256}`
+    throw new Fault("export/other-uki", `${signing.signedUki} is not this image's: ${differs}`, {
+      hint: "sign what `stereo images export IMAGE --format uki` gives",
+    })
+  }
+  const parts = {
+    ...{ kernel: join(dir, files.kernel.name), initramfs: join(dir, files.initramfs.name) },
+    ...{ stub: join(dir, files.stub.name), osRelease: join(dir, files.os_release.name) },
+    ...{ commandLine: kernel.command_line, kernelVersion: kernel.version },
+  }
+  const uki = await makeUki(parts, { ...request, dir: work })
+  const found = createHash("sha256").update(uki).digest("hex")
+  if (found === uefi.uki_sha256) return
+  throw new Fault(
+    "export/other-uki",
+    `the unified kernel image has sha256 ${found}, and the manifest foretold ${uefi.uki_sha256}`,
+    {
+      hint: "another version of ukify made it: build the image again, or use the tools tree it was built with",
+    },
+  )
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256")
+  await pipeline(createReadStream(path), hash)
+  return hash.digest("hex")
+}

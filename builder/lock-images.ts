@@ -1,0 +1,61 @@
+/** `stereo lock`: makes the lock of an image anew where it does not fit or newer packages are asked for. */
+
+import { type ProfiledName, storedName } from "../contract/image-name.ts"
+import { openBuildLock } from "./build-lock.ts"
+import { listMisfits, listMoves, type Move } from "./lock/compare-locks.ts"
+import { lockPath, readLock, writeLock } from "./lock/lock-file.ts"
+import { lockWants, makeLock } from "./make-lock.ts"
+import { resolvePlan } from "./resolve-plan.ts"
+import { toolsWants } from "./setup-tools.ts"
+import { type BuildContext, openStages } from "./stages.ts"
+
+export interface LockRequest {
+  /** Take the newest packages although the lock fits. */
+  readonly update: boolean
+  /** Only say what would be: nothing is written, and without `update` nothing is asked of the network. */
+  readonly check: boolean
+}
+
+export interface LockReport {
+  readonly image: string
+  /** Below the project. */
+  readonly file: string
+  /** Why the lock as it was does not fit; null: there was none. */
+  readonly misfits: readonly string[] | null
+  readonly moves: readonly Move[]
+  readonly packages: number
+  readonly written: boolean
+}
+
+export async function lockImage(
+  projectDir: string,
+  target: ProfiledName,
+  request: LockRequest,
+  context: BuildContext,
+): Promise<LockReport> {
+  const { home, progress, signal } = context
+  const wants =
+    target.name === "tools"
+      ? await toolsWants(projectDir)
+      : lockWants((await resolvePlan(projectDir, target.name, target.profile)).plan)
+  const file = lockPath(target)
+  const before = await readLock(projectDir, file)
+  const misfits = before === null ? null : listMisfits(before, wants)
+  const report = { image: storedName(target), file, misfits }
+  const asIs = { ...report, moves: [], packages: before?.deb.length ?? 0, written: false }
+  const fits = misfits?.length === 0
+  if (!request.update && (fits || request.check)) return asIs
+  await using _lock = await progress.step("build lock", (note) =>
+    openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
+  )
+  const stages = await openStages(context, `lock-${storedName(target)}`)
+  const held = request.update ? [] : (before?.deb ?? [])
+  const after = await stages.plain("lock", `lock: ${file}, asking Debian`, (note) =>
+    makeLock({ projectDir, ...target, wants }, held, context, stages.runner, note),
+  )
+  const moves = listMoves(before, after)
+  // the day of the Release files alone is no change
+  const written = !request.check && (moves.length > 0 || !fits)
+  if (written) await writeLock(projectDir, file, after)
+  return { ...report, moves, packages: after.deb.length, written }
+}

@@ -1,0 +1,83 @@
+/** `stereo images export --format raw|qcow2|uki|…`: what UEFI firmware boots, and what a TPM will then hold. */
+
+import { realpath } from "node:fs/promises"
+import { join } from "node:path"
+import { type ExportReport, exportImage } from "../../builder/export-image.ts"
+import type { ExportFormat } from "../../contract/export-format.ts"
+import { Fault } from "../../contract/fault.ts"
+import { jsonText } from "../../contract/json-text.ts"
+import type { Manifest } from "../../contract/manifest.ts"
+import { currentToolsTree } from "../../contract/tools-tree.ts"
+import type { CliContext } from "../context.ts"
+import { readImageFolder } from "../registry/read-image-folder.ts"
+
+export interface DiskOptions {
+  readonly format: ExportFormat
+  readonly output?: string
+  readonly secureBootKey?: string
+  readonly secureBootCert?: string
+  readonly signedUki?: string
+  readonly json?: boolean
+}
+
+export async function exportDisk(
+  context: CliContext,
+  reference: string,
+  options: DiskOptions,
+): Promise<void> {
+  const { home, progress, signal } = context
+  const { format } = options
+  const signing = readSigning(options)
+  const toolsDir = await findTools(context)
+  // what is written to a disk leaves stereo's checks behind, so all of it is read now
+  const { dir, manifest } = await progress.step(`Verifying ${reference}`, () =>
+    readImageFolder(context, reference, "all"),
+  )
+  const report = await exportImage({
+    ...{ dir, manifest, format, signing, toolsDir, progress, signal },
+    output: options.output ?? `${reference}.${format === "uki" ? "efi" : format}`,
+    logFile: join(home.cache, "logs", `export-${reference}-${format}.log`),
+  })
+  context.print(options.json ? jsonText(toJson(report, manifest)) : describe(report, manifest))
+}
+
+function readSigning(options: DiskOptions) {
+  const { secureBootKey: key, secureBootCert: certificate, signedUki } = options
+  if (signedUki !== undefined && key === undefined && certificate === undefined) return { signedUki }
+  if (signedUki === undefined && key !== undefined && certificate !== undefined) return { key, certificate }
+  if (signedUki === undefined && key === undefined && certificate === undefined) return null
+  throw new Fault(
+    "export/half-a-key",
+    "a signature needs both a key and its certificate, or is there already",
+    {
+      hint: "give --secure-boot-key and --secure-boot-cert together, or --signed-uki alone",
+    },
+  )
+}
+
+async function findTools({ home }: CliContext): Promise<string> {
+  return realpath(currentToolsTree(home)).catch((thrown: unknown) => {
+    throw new Fault("export/no-tools", `there is no tools tree at ${currentToolsTree(home)}`, {
+      hint: "make it with `stereo setup` (about a minute)",
+      cause: thrown,
+    })
+  })
+}
+
+function toJson({ file, ...report }: ExportReport, { uefi, verity }: Manifest) {
+  return { path: file, ...report, rootHash: verity.root_hash, uefi }
+}
+
+function describe({ file, format, sizeBytes, sha256, signed }: ExportReport, { uefi }: Manifest): string {
+  const pcrs = Object.entries(uefi.pcrs.sha256).map(([number, value]) => `  PCR ${number.padEnd(3)} ${value}`)
+  return [
+    `${file}  ${format}, ${(sizeBytes / 1_048_576).toFixed(1)} MiB`,
+    `  sha256  ${sha256}`,
+    signed
+      ? "  signed for Secure Boot; the signature holds its time, so each export is another file"
+      : "  not signed for Secure Boot; each export of this image has these bytes",
+    "a TPM will have measured, once it has booted (SHA-256):",
+    ...pcrs,
+    "",
+  ].join("\n")
+}

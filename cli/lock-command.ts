@@ -1,0 +1,89 @@
+/** `stereo lock`: which packages an image is made of, to the byte. */
+
+import { readdir } from "node:fs/promises"
+import { join } from "node:path"
+import type { Command } from "commander"
+import type { LockReport } from "../builder/lock-images.ts"
+import { STRICT_PROFILE } from "../contract/image-name.ts"
+import { jsonText } from "../contract/json-text.ts"
+import { builderContext } from "./builder-context.ts"
+import type { CliContext } from "./context.ts"
+import { renderMoves } from "./render-moves.ts"
+
+interface LockOptions {
+  readonly profile: string
+  readonly update?: boolean
+  readonly check?: boolean
+  readonly json?: boolean
+}
+
+/** With --check: something would be written. */
+const DIFFERS = 2
+
+export function addLockCommand(program: Command, context: CliContext): void {
+  program
+    .command("lock")
+    .description("write down which packages an image is made of, by name, version and hash")
+    .argument("[images...]", "folders of images/, or tools for the tools tree; none: all of them")
+    .option("--profile <profile>", "a folder of images/profiles", STRICT_PROFILE)
+    .option("--update", "take the newest packages although the lock fits its definition")
+    .option(
+      "--check",
+      "write nothing; exit code 2 if a lock is missing, does not fit, or (with --update) is not the newest",
+    )
+    .option("--json", "print the report as JSON")
+    .addHelpText(
+      "after",
+      [
+        "\nA lock lies beside its image.toml, as lock.toml or lock-PROFILE.toml: commit it. Where it does not fit its",
+        "definition any more, packages that stay keep their version unless --update is given.",
+        "\nExamples:",
+        "  $ stereo lock base",
+        "  $ stereo lock --update coder",
+        "  $ stereo lock --check",
+      ].join("\n"),
+    )
+    .action(async (images: string[], options: LockOptions) => {
+      const { lockImage } = await import("../builder/lock-images.ts")
+      const request = { update: options.update === true, check: options.check === true }
+      const names = images.length > 0 ? images : await definedImages(context.projectDir)
+      const reports: LockReport[] = []
+      for (const name of names) {
+        const target = { name, profile: options.profile }
+        reports.push(await lockImage(context.projectDir, target, request, builderContext(context)))
+      }
+      context.print(
+        options.json ? jsonText(reports) : reports.map((each) => describe(each, request)).join(""),
+      )
+      if (request.check && reports.some(differs)) context.exitWith(DIFFERS)
+    })
+}
+
+async function definedImages(projectDir: string): Promise<string[]> {
+  const entries = await readdir(join(projectDir, "images"), { withFileTypes: true, recursive: true })
+  return entries
+    .filter((entry) => entry.isFile() && entry.name === "image.toml")
+    .map(({ parentPath }) => parentPath.slice(join(projectDir, "images").length + 1))
+    .filter((name) => !name.includes("/"))
+    .sort()
+}
+
+function differs({ misfits, moves }: LockReport): boolean {
+  return misfits === null || misfits.length > 0 || moves.length > 0
+}
+
+function describe(report: LockReport, { check }: { check: boolean }): string {
+  const { file, misfits, moves, packages, written } = report
+  if (misfits === null && !written) return `${file} is not there\n`
+  const why = (misfits ?? []).map((misfit) => `  ${misfit}\n`).join("")
+  if (!written && moves.length === 0) {
+    return why === "" ? `${file} is as it should be: ${packages} packages\n` : `${file} does not fit\n${why}`
+  }
+  const security = moves.filter((move) => move.security).length
+  const count = `${moves.length} of ${packages} packages ${check ? "would move" : "moved"}`
+  const head =
+    misfits === null
+      ? `made ${file}: ${packages} packages`
+      : `${file}: ${count}, ${security} of them to the security suite's`
+  return `${head}\n${why}${misfits === null ? "" : renderMoves(moves)}`
+}

@@ -1,0 +1,145 @@
+/** What a registry is shown so that it answers: a password, or a token got for it. Never shown to another host. */
+
+import { z } from "zod"
+import { Fault } from "../../../contract/fault.ts"
+import { type Challenge, parseChallenge } from "./challenge.ts"
+import type { Credential } from "./docker-config.ts"
+import { readText } from "./read-answer.ts"
+import type { HttpAnswer, Transport } from "./transport.ts"
+
+export interface Authority {
+  /** The value of `Authorization` for a scope such as `repository:base:pull`; null as long as none was asked for. */
+  header(scope: string): string | null
+  /** Meets the challenge of a 401. False: what was shown is all there is. Faults: `registry/denied`, `registry/helper`. */
+  meet(scope: string, answer: HttpAnswer, signal: AbortSignal): Promise<boolean>
+}
+
+const MAX_TOKEN_BYTES = 1 << 20
+const tokenAnswer = z.looseObject({ token: z.string().optional(), access_token: z.string().optional() })
+const CLIENT = "stereo"
+
+/** `credential`: for the registry at `origin`; read when the registry first asks for one. */
+export function openAuthority(
+  transport: Transport,
+  origin: URL,
+  credential: () => Promise<Credential>,
+): Authority {
+  const headers = new Map<string, string>()
+  let basic: string | null = null
+  return {
+    header: (scope) => headers.get(scope) ?? basic,
+    async meet(scope, answer, signal) {
+      const challenge = parseChallenge(answer.headers["www-authenticate"] ?? "")
+      if (challenge === null) return false
+      const known = await credential()
+      if (challenge.scheme === "bearer") {
+        headers.set(scope, `Bearer ${await getToken(transport, origin, challenge, scope, known, signal)}`)
+        return true
+      }
+      if (basic !== null || known.kind !== "password") {
+        if (known.kind === "helper") throw unusableHelper(origin, known.program)
+        return false
+      }
+      basic = basicHeader(known)
+      return true
+    },
+  }
+}
+
+async function getToken(
+  transport: Transport,
+  origin: URL,
+  challenge: Extract<Challenge, { scheme: "bearer" }>,
+  scope: string,
+  credential: Credential,
+  signal: AbortSignal,
+): Promise<string> {
+  const realm = readRealm(transport, origin, challenge.realm)
+  // where a service for several registries gives tokens, both are asked for by their names
+  const scopes = scope.split(" ")
+  const fields: [string, string][] = [
+    ...(challenge.service === null ? [] : [["service", challenge.service] satisfies [string, string]]),
+    ...scopes.map((one) => ["scope", one] satisfies [string, string]),
+  ]
+  const answer = await askForToken(transport, realm, fields, credential, signal)
+  const text = await readText(answer, MAX_TOKEN_BYTES)
+  if (answer.status !== 200) {
+    if (credential.kind === "helper") throw unusableHelper(origin, credential.program)
+    throw new Fault(
+      "registry/denied",
+      `${realm.origin} gives no token for ${scope}: status ${answer.status}`,
+      {
+        hint: `log in: docker login ${origin.host}, or skopeo login --authfile ~/.docker/config.json ${origin.host}`,
+      },
+    )
+  }
+  const parsed = tokenAnswer.safeParse(parseJson(text))
+  const token = parsed.success ? (parsed.data.token ?? parsed.data.access_token) : undefined
+  // what goes into a header must not end it
+  if (token !== undefined && /^[\x21-\x7e]+$/.test(token)) return token
+  throw new Fault("registry/bad-answer", `${realm.origin}${realm.pathname} answered without a token`)
+}
+
+function askForToken(
+  transport: Transport,
+  realm: URL,
+  fields: readonly [string, string][],
+  credential: Credential,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  if (credential.kind === "identity") {
+    const form = new URLSearchParams([
+      ...[
+        ...fields,
+        ["grant_type", "refresh_token"],
+        ["refresh_token", credential.token],
+        ["client_id", CLIENT],
+      ],
+    ] as [string, string][]) // spread of pairs: TypeScript sees string[][]
+    const headers = { "content-type": "application/x-www-form-urlencoded" }
+    return transport.send({ method: "POST", url: realm, headers, body: Buffer.from(form.toString()), signal })
+  }
+  const url = new URL(realm)
+  for (const [name, value] of fields) url.searchParams.append(name, value)
+  const headers: Record<string, string> =
+    credential.kind === "password" ? { authorization: basicHeader(credential) } : {}
+  return transport.send({ method: "GET", url, headers, body: null, signal })
+}
+
+/** The registry names it and it gets the password, so it may be no less protected than the registry itself. */
+function readRealm(transport: Transport, origin: URL, text: string): URL {
+  const realm = URL.canParse(text) ? new URL(text) : null
+  if (realm === null || (origin.protocol === "https:" && realm.protocol !== "https:")) {
+    throw new Fault(
+      "registry/bad-answer",
+      `${origin.host} names ${JSON.stringify(text.slice(0, 200))} as where tokens are given`,
+      {
+        hint: "expected an https URL",
+      },
+    )
+  }
+  transport.check(realm)
+  return realm
+}
+
+function basicHeader({ user, password }: { readonly user: string; readonly password: string }): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`
+}
+
+function unusableHelper(origin: URL, program: string): Fault {
+  return new Fault(
+    "registry/helper",
+    `the credentials for ${origin.host} are kept by ${program}, which stereo does not start`,
+    {
+      hint: `write them to a file of their own: skopeo login --authfile FOLDER/config.json ${origin.host}, then DOCKER_CONFIG=FOLDER`,
+    },
+  )
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (thrown) {
+    return thrown instanceof Error ? null : thrown
+  }
+}
