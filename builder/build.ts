@@ -13,7 +13,7 @@ import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
 import { makeMeasurements } from "./make-measurements.ts"
 import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
-import { resolvePlan } from "./resolve-plan.ts"
+import { refuseLackOfSite, resolvePlan } from "./resolve-plan.ts"
 import { setupTools } from "./setup-tools.ts"
 import { type BuildContext, openStages, type StageRow } from "./stages.ts"
 
@@ -35,7 +35,7 @@ export async function buildImage(
   const startedAtMs = now()
   const stored = storedName({ name, profile })
   // before it waits for another build: a definition that is wrong, and a key that is not there, are said at once
-  await resolvePlan(projectDir, name, profile, site)
+  refuseLackOfSite(await resolvePlan(projectDir, name, profile, site))
   const signer = await openSigner(home, signing, signal)
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),

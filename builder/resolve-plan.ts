@@ -1,5 +1,6 @@
 /** From an image's name and profile to its plan: read, flatten, resolve. */
 
+import { Fault } from "../contract/fault.ts"
 import { STRICT_PROFILE } from "../contract/image-name.ts"
 import type { Site } from "../contract/site.ts"
 import { readLayers } from "./definition/read-layers.ts"
@@ -17,6 +18,8 @@ export interface ResolvedPlan {
   readonly contents: ReadonlyMap<string, Buffer>
   /** The folders whose image.toml say it, relative to the project, the undermost first. */
   readonly layerDirs: readonly string[]
+  /** It is for a site, and none was given: it can be looked at and locked, and not be built. */
+  readonly lacksSite: boolean
 }
 
 export async function resolvePlan(
@@ -34,5 +37,21 @@ export async function resolvePlan(
     { name, profile, site, layers: layers.map(({ definition }) => definition) },
     sources,
   )
-  return { plan, sha256: stageKey(plan), contents: sources.contents, layerDirs }
+  return {
+    plan,
+    sha256: stageKey(plan),
+    contents: sources.contents,
+    layerDirs,
+    lacksSite: flat.site === true && site === null,
+  }
+}
+
+/** Faults: `image/no-site`. */
+export function refuseLackOfSite({ plan, lacksSite }: ResolvedPlan): void {
+  if (!lacksSite) return
+  throw new Fault(
+    "image/no-site",
+    `image ${plan.name} of the profile ${plan.profile} is for a site, and none was given`,
+    { hint: "--site site.toml tells it the gateway's address and who may log in; docs/ec2.md shows one" },
+  )
 }

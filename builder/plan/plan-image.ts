@@ -26,7 +26,7 @@ export function planImage(flat: ImageDefinition, identity: Identity, sources: So
     name,
     description: layers.find((one) => one.name === name)?.description ?? "",
   }
-  if ((definition.site ?? false) !== (site !== null)) throw wrongSite(definition, profile)
+  if (site !== null && definition.site !== true) throw unusedSite(name, profile)
   const { suite } = definition.debian
   if (suite === undefined) throw missing(definition, "debian.suite", 'suite = "trixie"')
   const { cpus, memory_mib, disk_mib } = definition.resources
@@ -77,21 +77,11 @@ function wallOf({ gateway: { address, port }, ssh }: Site): SiteWall {
   return { gateway: { address, port }, ssh: { allow: ssh.allow.map(({ net }) => net) } }
 }
 
-function wrongSite({ site, name }: ImageDefinition, profile: string): Fault {
-  if (site)
-    return new Fault(
-      "image/no-site",
-      `image ${name} of the profile ${profile} is for a site, and none was given`,
-      {
-        hint: "--site site.toml tells it the gateway's address and who may log in; docs/ec2.md shows one",
-      },
-    )
+function unusedSite(name: string, profile: string): Fault {
   return new Fault(
     "image/unused-site",
     `image ${name} of the profile ${profile} runs on this host, and takes no site`,
-    {
-      hint: "leave --site out, or build it with --profile ec2",
-    },
+    { hint: "leave --site out, or build it with --profile ec2" },
   )
 }
 
