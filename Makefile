@@ -50,8 +50,8 @@ attack: setup ## every known way out of a machine, in a network made for it; ATT
 build: setup ## build every image
 	@for image in base coder; do ./stereo build $$image --relock || exit 1; done
 
-bench: setup ## benchmarks, with this machine's facts
-	@node --disable-warning=ExperimentalWarning bench/main.ts
+bench: setup ## benchmarks, with this machine's facts; BENCH="images" runs only that part
+	@node --disable-warning=ExperimentalWarning bench/main.ts $(BENCH)
 
 fuzz: modules ## fuzz what parses guest bytes, FUZZ_SECONDS (20) a property; FUZZ_SEED repeats a run
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-20} vitest run --project unit test/fuzz

@@ -1,4 +1,4 @@
-/** An image's path: plan → lock → rootfs → seal → measure → artifact → provenance → store. */
+/** An image's path: plan → lock → rootfs → seal → measure → describe → artifact → provenance → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
 import type { Site } from "../contract/site.ts"
@@ -9,6 +9,7 @@ import { openBuildLock } from "./build-lock.ts"
 import { describeUki } from "./describe-uki.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
+import { makeBills } from "./make-bills.ts"
 import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
 import { makeMeasurements } from "./make-measurements.ts"
 import { makeProvenance } from "./make-provenance.ts"
@@ -53,12 +54,13 @@ export async function buildImage(
   const sealed = await sealImage(resolved, rootfs, stages)
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
+  const bills = await makeBills({ projectDir, resolved, lock: lock.lock, rootfs, sealed, bootDir, stages })
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
   const ukiDir = await describeUki(resolved, sealed, { bootDir, rootDir, toolsDir }, stages)
   const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
     storeImage(home, stored, async (dir) => {
       const manifestText = await writeArtifact({
-        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, ukiDir, measured, dir },
+        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, ukiDir, measured, bills, dir },
         ...{ inventory: sealed.inventory, lock: lock.text, toolsLock: toolsLock.text },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       })

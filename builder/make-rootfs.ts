@@ -36,6 +36,8 @@ export interface Rootfs {
   readonly boot: DebianTree
   readonly npmFiles: readonly NpmFile[]
   readonly npmTrees: readonly { readonly npm: PlannedNpm; readonly archive: string }[]
+  /** Gives the archive of an npm package of the plan, read again and, if it is not as locked, fetched again. */
+  readonly npmArchive: (npm: PlannedNpm) => Promise<string>
 }
 
 export async function makeRootfs(request: RootfsRequest): Promise<Rootfs> {
@@ -53,12 +55,16 @@ export async function makeRootfs(request: RootfsRequest): Promise<Rootfs> {
       }),
     )
   }
-  const integrities = npmTrees.map(({ npm }) => npm.integrity)
-  await readAgain(request, {
-    debs: [],
-    npms: request.lock.npm.filter(({ integrity }) => integrities.includes(integrity)),
-  })
-  return { root, boot, npmFiles, npmTrees }
+  const readNpms = (integrities: readonly string[]) => {
+    const npms = request.lock.npm.filter(({ integrity }) => integrities.includes(integrity))
+    return readAgain(request, { debs: [], npms })
+  }
+  await readNpms(npmTrees.map(({ npm }) => npm.integrity))
+  const npmArchive = async (npm: PlannedNpm) => {
+    await readNpms([npm.integrity])
+    return storePath(request.context.home, npmFile(npm))
+  }
+  return { root, boot, npmFiles, npmTrees, npmArchive }
 }
 
 async function debianStage(request: RootfsRequest, part: "root" | "boot"): Promise<DebianTree> {

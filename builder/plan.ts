@@ -91,5 +91,5 @@ export interface Plan {
   readonly egressBudgetMib?: number
   readonly env: Readonly<Record<string, string>>
   /** Hashes of the builder's own sources by stage: other code may make another image. */
-  readonly recipes: Readonly<Record<"rootfs" | "seal" | "measure" | "artifact", string>>
+  readonly recipes: Readonly<Record<"rootfs" | "seal" | "describe" | "measure" | "artifact", string>>
 }

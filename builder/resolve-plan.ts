@@ -6,7 +6,7 @@ import type { Site } from "../contract/site.ts"
 import { readLayers } from "./definition/read-layers.ts"
 import { flattenDefinitions } from "./plan/flatten.ts"
 import { planImage } from "./plan/plan-image.ts"
-import { readSources } from "./plan/read-sources.ts"
+import { readSources, type Sources } from "./plan/read-sources.ts"
 import type { Plan } from "./plan.ts"
 import { stageKey } from "./stage-cache.ts"
 
@@ -16,6 +16,8 @@ export interface ResolvedPlan {
   readonly sha256: string
   /** Bytes of the plan's file entries by sha256. */
   readonly contents: ReadonlyMap<string, Buffer>
+  /** The npm packages inside of each program that is bundled, by the program's path in the image. */
+  readonly bundled: Sources["bundled"]
   /** The folders whose image.toml say it, relative to the project, the undermost first. */
   readonly layerDirs: readonly string[]
   /** It is for a site, and none was given: it can be looked at and locked, and not be built. */
@@ -41,6 +43,7 @@ export async function resolvePlan(
     plan,
     sha256: stageKey(plan),
     contents: sources.contents,
+    bundled: sources.bundled,
     layerDirs,
     lacksSite: flat.site === true && site === null,
   }

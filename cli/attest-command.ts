@@ -3,10 +3,11 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Command } from "commander"
-import type { StoredImage } from "../builder/image-store.ts"
 import { Fault } from "../contract/fault.ts"
+import { storedName } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
 import type { Expected } from "../host-proxy/attestation/judge-measurement.ts"
+import type { ImageFolder } from "../publish/oci/pack-image.ts"
 import type { CliContext } from "./context.ts"
 import { parseDuration } from "./parse-duration.ts"
 
@@ -51,10 +52,11 @@ export function addAttestCommand(program: Command, context: CliContext): void {
 }
 
 async function attest(context: CliContext, reference: string, options: AttestOptions): Promise<void> {
-  const { home, progress, signal } = context
-  const { readImage } = await import("../builder/image-store.ts")
+  const { progress, signal } = context
+  const { readImageFolder } = await import("./registry/read-image-folder.ts")
   const { attestSocket } = await import("../host-proxy/attest-socket.ts")
-  const image = await readImage(home, reference)
+  // what a machine is measured against must be what somebody who is trusted signed
+  const image = await readImageFolder(context, reference)
   const expected = await expectationOf(image)
   const { found, mismatch } = await progress.step(`Ask ${options.control}`, (note) =>
     attestSocket({
@@ -64,7 +66,7 @@ async function attest(context: CliContext, reference: string, options: AttestOpt
   )
   const state = mismatch === null ? "attested" : "refused"
   const report = {
-    image: image.name,
+    image: storedName(image.manifest),
     digest: image.digest,
     state,
     ...mismatch,
@@ -79,14 +81,14 @@ async function attest(context: CliContext, reference: string, options: AttestOpt
   }
   if (options.json) return
   context.print(
-    `the machine is ${image.name} ${image.digest.slice(0, 12)}: root, packet filter and units are as promised\n`,
+    `the machine is ${storedName(image.manifest)} ${image.digest.slice(0, 12)}: root, packet filter and units are as promised\n`,
   )
 }
 
-async function expectationOf({ dir, name, manifest }: StoredImage): Promise<Expected> {
+async function expectationOf({ dir, manifest }: ImageFolder): Promise<Expected> {
   const { verity, measurements, files } = manifest
   return {
-    image: name,
+    image: storedName(manifest),
     digests: {
       rootHash: verity.root_hash,
       rulesetSha256: measurements.ruleset_sha256,

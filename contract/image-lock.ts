@@ -25,8 +25,11 @@ export const lockedDeb = z.strictObject({
 export type LockedDeb = z.infer<typeof lockedDeb>
 
 export const lockedNpm = z.strictObject({
-  name: z.string().min(1),
-  version: z.string().min(1),
+  // both become words of npm's command line: what npm reads as an option, a folder or an address is none of them
+  name: z
+    .string()
+    .regex(/^(?:@[a-z0-9~][a-z0-9._~-]*\/)?[a-z0-9~][a-z0-9._~-]*$/, "expected an npm package name"),
+  version: z.string().regex(/^\d[0-9A-Za-z.+-]*$/, "expected a version such as 1.2.3"),
   integrity: z.string().regex(/^sha512-[A-Za-z0-9+/]{86}==$/, "expected sha512-…"),
   /** Of the archive. */
   size_bytes: z.int().positive(),

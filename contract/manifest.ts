@@ -42,6 +42,9 @@ export const manifest = z.strictObject({
     /** The packages that it was made of, as in image-lock.ts, and those of the tools that made it. */
     lock: artifactFile,
     tools_lock: artifactFile,
+    /** Bills of material: SPDX 2.3 and CycloneDX 1.6, both in JSON. */
+    spdx: artifactFile,
+    cyclonedx: artifactFile,
   }),
   /** What a machine must be found to be, beside its root hash, before anything may leave it. */
   measurements: z.strictObject({ ruleset_sha256: sha256Hex, units_sha256: sha256Hex }),

@@ -1,5 +1,6 @@
 /** Asks a machine that somebody else started what it is, over the socket of its control wire, and judges the answer. */
 
+import { existsSync } from "node:fs"
 import { type ClientHttp2Session, connect } from "node:http2"
 import { resolve } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
@@ -26,15 +27,19 @@ export interface AttestRequest {
 const RETRY_MS = 250
 const ANSWER_MS = 20_000
 
-/** Faults: `attest/no-answer` when the guest has not measured itself in time. */
+/** Faults: `attest/no-answer` when the guest has not measured itself in time, `attest/ended`. */
 export async function attestSocket(request: AttestRequest): Promise<Judgement> {
   const timeout = AbortSignal.timeout(request.timeoutMs)
   const signal = AbortSignal.any([request.signal, timeout])
   let waitingFor = ""
+  let wasThere = false
   while (!signal.aborted) {
     try {
       return await askOnce(request, signal)
     } catch (thrown) {
+      const isThere = existsSync(request.socketPath)
+      if (wasThere && !isThere) throw ended(request, waitingFor)
+      wasThere ||= isThere
       waitingFor = reasonOf(thrown)
       request.note(waitingFor)
     }
@@ -47,6 +52,17 @@ export async function attestSocket(request: AttestRequest): Promise<Judgement> {
     `${request.socketPath}: the guest has not measured itself within ${seconds} s: ${waitingFor}`,
     {
       hint: "the machine's serial console says how far it came; QEMU needs a virtserialport of the name stereo.control",
+    },
+  )
+}
+
+/** QEMU takes its socket away when it ends. */
+function ended({ socketPath }: AttestRequest, waitingFor: string): Fault {
+  return new Fault(
+    "attest/ended",
+    `${socketPath}: the machine has ended before it measured itself: ${waitingFor}`,
+    {
+      hint: "its serial console says why: a disk that is not the sealed one ends in a panic of dm-verity",
     },
   )
 }

@@ -41,7 +41,8 @@ const MOST_STEPS = 200_000
 const CLAIMS: Readonly<Record<Promised, string>> = {
   leaves: "this packet leaves, and is not the capture proxy's to the gateway, nor another that is promised",
   forwarded: "this packet passes the forward hook, and nothing may be forwarded",
-  arrives: "this packet is taken from the wire, and is not the gateway's answer, nor another that is promised",
+  arrives:
+    "this packet is taken from the wire, and is not the gateway's answer, nor another that is promised",
   "begun inside": "the capture proxy can begin this inside of the guest",
   diverted: "this packet is turned elsewhere than to the capture proxy's port",
   "cannot leave": "too strict: this packet of the capture proxy to the gateway does not leave",

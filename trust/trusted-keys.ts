@@ -1,7 +1,7 @@
 /** The keys whose signatures count: the home's own, and those in `keys/trusted/`, a PEM file each. */
 
 import { lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { Fault } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
 import { type PublicKey, parsePublicKey, renderPublicKey } from "./public-key.ts"
@@ -13,8 +13,9 @@ const SUFFIX = ".pub"
 /** A PEM of an Ed25519 key has 113 bytes. */
 const MAX_KEY_BYTES = 16_384
 
-/** The home's own first. Faults: `keys/loose-folder`, `keys/bad-key`: a folder that is not as it must be trusts nobody. */
+/** The home's own first. Faults: `keys/loose-folder`, `keys/loose-file`, `keys/bad-key`: a folder that is not as it must be trusts nobody. */
 export async function readTrustedKeys(home: Home): Promise<readonly PublicKey[]> {
+  await refuseLooseFolder(dirname(home.trustedKeys))
   await refuseLooseFolder(home.trustedKeys)
   const own = await readSigningKey(home.signingKey)
   const names = await listNames(home)
@@ -73,6 +74,11 @@ async function readTrusted(home: Home, name: string): Promise<PublicKey> {
   if (!found.isFile() || found.size > MAX_KEY_BYTES) {
     throw new Fault("keys/bad-key", `${file}: expected a plain file with one public key`, {
       hint: "take it away, or put the key itself there: stereo keys trust FILE",
+    })
+  }
+  if ((found.mode & 0o022) !== 0) {
+    throw new Fault("keys/loose-file", `${file}: other users may put another key in its place`, {
+      hint: `look whose key it is (openssl pkey -pubin -in FILE -text), then chmod 600 ${file}`,
     })
   }
   return parsePublicKey(await readFile(file, "utf8"), name, file)

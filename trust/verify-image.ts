@@ -39,6 +39,8 @@ const MAX_ENVELOPE_BYTES = 32 << 20
 export async function verifyImage(request: VerifyRequest): Promise<Verification> {
   const signed = await readSigned(request)
   const findings = [...signed.findings]
+  // a manifest that nobody vouches for may say anything, at any length: it is not worth reading
+  if (findings.length > 0 && request.depth !== "all") return refuse(null, findings)
   const found = await readManifest(request.dir)
   if (found.kind === "finding") return refuse(null, [...findings, found.finding])
   const { digest, manifest } = found
@@ -53,7 +55,6 @@ export async function verifyImage(request: VerifyRequest): Promise<Verification>
   }
   if (manifest === null) return refuse(digest, findings)
   findings.push(...checkName(manifest, request.storedName))
-  // a manifest that nobody vouches for may name files of any size: it is not worth reading them
   if (findings.length > 0 && request.depth !== "all") return refuse(digest, findings)
   findings.push(...(await checkContents(request.dir, manifest, request.depth)))
   const [statement] = signed.statements

@@ -28,6 +28,8 @@ export interface BootRecord {
   /** Of the uncompressed kernel, which whoever boots it directly takes out of `vmlinuz`. */
   readonly vmlinuxSha256: string
   readonly modules: readonly string[]
+  /** Files of the boot packages that are in the kernel's file or the initramfs; modules, of the kernel's package, apart. */
+  readonly sources: readonly string[]
 }
 
 const UNUSED = /^\/(?:usr\/share|etc|var|dev)(?:\/|$)/
@@ -56,8 +58,20 @@ export async function makeBoot(request: BootRequest): Promise<void> {
     kernelVersion: kernel.version,
     vmlinuxSha256: createHash("sha256").update(vmlinux).digest("hex"),
     modules: [...modules.keys()],
+    sources: findSources(tree, [
+      kernel.bytes,
+      ...entries.flatMap((one) => ("bytes" in one ? one.bytes : [])),
+    ]),
   }
   await writeFile(join(dir, "boot.json"), `${JSON.stringify(record, null, 1)}\n`)
+}
+
+/** What was taken out of the tree is the very buffer that lies there. */
+function findSources(tree: Tree, taken: readonly Buffer[]): string[] {
+  const buffers = new Set(taken)
+  return [...tree].flatMap(([path, entry]) => {
+    return entry.kind === "file" && "bytes" in entry.content && buffers.has(entry.content.bytes) ? [path] : []
+  })
 }
 
 /** The kernel unpacks it on another CPU while it starts; it is a third as large. */

@@ -27,6 +27,7 @@ export interface ArtifactRequest {
     readonly version: string
     readonly sha256: string
   }[]
+  readonly bills: Readonly<Record<"spdx" | "cyclonedx", string>>
   /** The file that lists each path of the root. */
   readonly inventory: string
   /** The text of the lock that the packages are from, and that of the tools tree. */
@@ -62,6 +63,8 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
       inventory: await place(request.inventory, dir, "inventory.json"),
       lock: await write(request.lock, dir, "lock.toml"),
       tools_lock: await write(request.toolsLock, dir, "tools-lock.toml"),
+      spdx: await place(request.bills.spdx, dir, "sbom.spdx.json"),
+      cyclonedx: await place(request.bills.cyclonedx, dir, "sbom.cdx.json"),
     },
     measurements: measured.measurements,
     verity: {

@@ -26,6 +26,7 @@ export function licenseExpression(words: readonly string[]): LicenseExpression |
   const terms = [...new Set(words.map((word) => word.trim().replace(/\s+/g, " ")))]
     .filter((word) => word !== "")
     .map((word) => toExpression(word, references))
+    .flatMap((term) => (inBrackets(term) === term ? splitOutside(term) : term))
   const distinct = [...new Set(terms)].sort()
   if (distinct.length === 0) return null
   const joined = distinct.length === 1 ? (distinct[0] ?? "") : distinct.map(inBrackets).join(" AND ")
@@ -36,7 +37,7 @@ export function licenseExpression(words: readonly string[]): LicenseExpression |
 function toExpression(text: string, references: Map<string, string>): string {
   // what npm and newer copyright files write is one already
   const clean = text.replace(/^\((.*)\)$/, "$1")
-  const groups = clean.split(/,\s+and\s+/i).map((group) => {
+  const groups = clean.split(/,\s+(?!or\b)(?:and\s+)?/i).map((group) => {
     const choices = group.split(/,?\s+or\s+/i).map((choice) => {
       return choice
         .split(/\s+and\s+/i)
@@ -48,8 +49,23 @@ function toExpression(text: string, references: Map<string, string>): string {
   return groups.length === 1 ? (groups[0] ?? "") : groups.map(inBrackets).join(" AND ")
 }
 
+/** What is joined by AND outside of all brackets. */
+function splitOutside(expression: string): string[] {
+  const parts: string[] = []
+  for (const part of expression.split(" AND ")) {
+    const last = parts.at(-1)
+    const isOpen = last !== undefined && last.split("(").length > last.split(")").length
+    if (isOpen) parts[parts.length - 1] = `${last} AND ${part}`
+    else parts.push(part)
+  }
+  return parts
+}
+
+/** Only an OR that stands outside of all brackets would be read otherwise beside an AND. */
 function inBrackets(expression: string): string {
-  return / OR /.test(expression) && !/^\([^()]*\)$/.test(expression) ? `(${expression})` : expression
+  let outside = expression
+  while (/\([^()]*\)/.test(outside)) outside = outside.replace(/\([^()]*\)/g, "")
+  return / OR /.test(outside) ? `(${expression})` : expression
 }
 
 function nameLicense(name: string, references: Map<string, string>): string {

@@ -9,7 +9,13 @@ import { Fault, reasonOf } from "../../contract/fault.ts"
 const BANNER =
   'import { createRequire as stereoRequire } from "node:module"; const require = stereoRequire(import.meta.url);'
 
-export async function bundleProgram(projectDir: string, entry: string): Promise<Buffer> {
+export interface Bundle {
+  readonly bytes: Buffer
+  /** Every file that went in, as esbuild names it: from the project's folder on. */
+  readonly inputs: readonly string[]
+}
+
+export async function bundleProgram(projectDir: string, entry: string): Promise<Bundle> {
   if (!existsSync(join(projectDir, entry))) {
     throw new Fault("image/no-program", `the image asks for the program ${entry}, which is not there`, {
       hint: "restore the file, or take the [[program]] out of image.toml",
@@ -26,9 +32,11 @@ export async function bundleProgram(projectDir: string, entry: string): Promise<
       banner: { js: BANNER },
       legalComments: "none",
       write: false,
+      metafile: true,
       logLevel: "silent",
     })
-    return Buffer.from(result.outputFiles[0]?.contents ?? new Uint8Array())
+    const bytes = Buffer.from(result.outputFiles[0]?.contents ?? new Uint8Array())
+    return { bytes, inputs: Object.keys(result.metafile.inputs).sort() }
   } catch (cause) {
     throw new Fault("image/bad-program", `${entry} does not bundle: ${reasonOf(cause)}`, { cause })
   }

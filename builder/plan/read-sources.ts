@@ -9,6 +9,7 @@ import type { ImageDefinition } from "../image-definition.ts"
 import type { Plan } from "../plan.ts"
 import { renderAccounts } from "./accounts.ts"
 import { bundleProgram } from "./bundle-program.ts"
+import { type BundledPackage, readBundledPackages } from "./bundled-packages.ts"
 import { type LockedNpm, readNpmLock } from "./read-npm-lock.ts"
 import { renderSite } from "./render-site.ts"
 import { renderSysctls } from "./render-sysctls.ts"
@@ -28,6 +29,8 @@ export interface Sources {
   /** What the image's npm lock files pin, by the file's path in the project. */
   readonly npmLocks: ReadonlyMap<string, readonly LockedNpm[]>
   readonly recipes: Plan["recipes"]
+  /** The npm packages inside of each program that is bundled, by the program's path in the image. */
+  readonly bundled: ReadonlyMap<string, readonly BundledPackage[]>
   /** The bytes of `files` by their hash. */
   readonly contents: ReadonlyMap<string, Buffer>
 }
@@ -61,16 +64,22 @@ export async function readSources(
   const sited = renderSite(site).map(({ path, text }) => {
     return { path, mode: 0o644, from: "site.toml", bytes: Buffer.from(text) }
   })
-  const files = [...accounts, ...sysctls, ...overlays.flat(), ...templates, ...programs, ...sited].map(
-    ({ bytes, ...file }) => {
-      const sha256 = sha256Of(bytes)
-      contents.set(sha256, bytes)
-      return { ...file, sha256 }
-    },
-  )
+  const files = [
+    ...accounts,
+    ...sysctls,
+    ...overlays.flat(),
+    ...templates,
+    ...programs.map(({ file }) => file),
+    ...sited,
+  ].map(({ bytes, ...file }) => {
+    const sha256 = sha256Of(bytes)
+    contents.set(sha256, bytes)
+    return { ...file, sha256 }
+  })
   return {
     files,
     contents,
+    bundled: new Map(programs.map(({ file, packages }) => [file.path, packages])),
     pins: await readPins(projectDir, definition),
     npmLocks: new Map(
       await Promise.all(definition.npm_tree.map((each) => readLock(projectDir, definition.name, each))),
@@ -82,6 +91,10 @@ export async function readSources(
         join(projectDir, "builder", "debian-control.ts"),
       ),
       seal: await hashSources(join(projectDir, "builder", "seal"), join(projectDir, "builder", "tree.ts")),
+      describe: await hashSources(
+        join(projectDir, "builder", "describe"),
+        join(projectDir, "contract", "package-url.ts"),
+      ),
       measure: await hashSources(
         join(projectDir, "builder", "measure"),
         join(projectDir, "contract", "canonical-ruleset.ts"),
@@ -121,8 +134,13 @@ async function readTemplate(
   return { path: part.to, mode: Number.parseInt(part.mode, 8), from, bytes: Buffer.from(text) }
 }
 
-async function readProgram(projectDir: string, part: ImageDefinition["program"][number]): Promise<Read> {
-  return { path: part.to, mode: 0o644, from: part.entry, bytes: await bundleProgram(projectDir, part.entry) }
+async function readProgram(
+  projectDir: string,
+  { entry, to }: ImageDefinition["program"][number],
+): Promise<{ readonly file: Read; readonly packages: readonly BundledPackage[] }> {
+  const { bytes, inputs } = await bundleProgram(projectDir, entry)
+  const packages = await readBundledPackages(projectDir, inputs)
+  return { file: { path: to, mode: 0o644, from: entry, bytes }, packages }
 }
 
 async function readPins(projectDir: string, definition: ImageDefinition): Promise<Sources["pins"]> {

@@ -33,11 +33,12 @@ export async function unpackDebs(
   dir: string,
   runInDir: RunInDir,
 ): Promise<UnpackedDeb[]> {
-  const words = debs.map(({ file }, index) => `${index} ${file}\n`)
+  // ended by what no path holds: a home may have blanks and quotation marks in its own
+  const words = debs.map(({ file }, index) => `${index}\0${file}\0`)
   await writeFile(join(dir, "debs"), words.join(""))
   await runInDir("unpacking Debian's packages", [
     "xargs",
-    ...["--arg-file=debs", "--max-args=2", `--max-procs=${PARALLEL}`],
+    ...["--null", "--arg-file=debs", "--max-args=2", `--max-procs=${PARALLEL}`],
     ...["sh", "-c", ONE],
   ])
   const unpacked: UnpackedDeb[] = []

@@ -29,7 +29,8 @@ export async function readImage(home: Home, reference: string): Promise<BuiltIma
   const dir = await findImage(home, isDigest ? "by-digest" : "by-name", reference)
   const verification = await verifyImage({
     dir,
-    digest: basename(dir),
+    // a digest means itself, also where a link leads from it to another image
+    digest: isDigest ? reference : basename(dir),
     storedName: isDigest ? null : reference,
     keys: await readTrustedKeys(home),
     depth: "start",

@@ -76,9 +76,13 @@ function planEnvironment(inputs: RecordInputs): Record<string, string> {
 }
 
 function forElsewhere(image: string): Fault {
-  return new Fault("image/for-elsewhere", `the image ${image} is for a cloud: no host can reach into it here`, {
-    hint: `start it there: stereo up --on ec2 ${image}; or build it without --profile for a machine of this host`,
-  })
+  return new Fault(
+    "image/for-elsewhere",
+    `the image ${image} is for a cloud: no host can reach into it here`,
+    {
+      hint: `start it there: stereo up --on ec2 ${image}; or build it without --profile for a machine of this host`,
+    },
+  )
 }
 
 function credentialInCard(provider: string, variable: string): Fault {

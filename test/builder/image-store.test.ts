@@ -21,7 +21,7 @@ describe("the image store", () => {
     using folder = openFolder()
     const home = homeLayout(folder.dir)
     const stored = await storeImage(home, "base", writeImage("1"))
-    expect(stored.sizeBytes).toBe(22)
+    expect(stored.sizeBytes).toBe(26)
     for (const reference of ["base", stored.digest, stored.digest.slice(0, 8)]) {
       expect((await readImage(home, reference)).dir).toBe(stored.dir)
     }
@@ -135,6 +135,8 @@ function writeImage(version: string, provenance?: string): (dir: string) => Prom
       inventory: part("inventory.json"),
       lock: part("lock.toml"),
       tools_lock: part("tools-lock.toml"),
+      spdx: part("sbom.spdx.json"),
+      cyclonedx: part("sbom.cdx.json"),
     },
     measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
     verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },

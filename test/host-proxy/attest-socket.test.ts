@@ -73,6 +73,13 @@ describe("a machine that something else started", () => {
     })
   })
 
+  it("that ends is not waited for any longer", async () => {
+    const guest = await openGuestControl(layout, { ...FAKE_MEASURED, bootId: "x".repeat(100) })
+    const asked = ask()
+    setTimeout(() => void guest[Symbol.asyncDispose](), 600)
+    await expect(asked).rejects.toMatchObject({ code: "attest/ended" })
+  })
+
   it("is not waited for after an interruption", async () => {
     const signal = AbortSignal.abort(new Error("stopped"))
     const request = {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
@@ -8,6 +8,7 @@ import { abandonLaunch } from "../../machine/abandon-launch.ts"
 import { openHostClient } from "../../machine/host-client.ts"
 import { readImage } from "../../machine/image/read-image.ts"
 import { readRecord, writeRecord } from "../../machine/record-store.ts"
+import { openTestStore } from "../trust/image-folder.ts"
 import { makeRecord } from "./host-stand-in.ts"
 
 let home: Home
@@ -55,5 +56,17 @@ describe("a start that failed", () => {
       hint: expect.stringContaining("stereo build coder"),
     })
     await expect(readImage(home, "../../etc")).rejects.toMatchObject({ code: "image/not-built" })
+  })
+
+  it("takes a digest for itself, whatever image a link of that name leads to", async () => {
+    using store = openTestStore()
+    const { digest, dir } = await store.store("base")
+    expect((await readImage(store.home, digest)).dir).toBe(dir)
+    const other = "a".repeat(64)
+    symlinkSync(digest, join(store.home.images, "by-digest", other))
+    await expect(readImage(store.home, other)).rejects.toMatchObject({
+      code: "image/not-verified",
+      message: expect.stringContaining(`expected ${other}`),
+    })
   })
 })

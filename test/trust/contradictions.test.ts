@@ -16,7 +16,7 @@ const verify = (dir = image.dir, depth: "start" | "all" = "all") => verifyFolder
 
 describe("a statement that does not fit, although a trusted key signed it", () => {
   it.each([
-    ["a file less", (subject: Subjects) => subject.slice(0, -1), "wrong-subject tools-lock.toml"],
+    ["a file less", (subject: Subjects) => subject.slice(0, -1), "wrong-subject sbom.cdx.json"],
     [
       "a file more",
       (subject: Subjects) => [...subject, { name: "x", digest: { sha256: "00" } }],

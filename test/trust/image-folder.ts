@@ -13,6 +13,7 @@ import { openRootHasher } from "../../trust/image/root-hash.ts"
 import { openSigner } from "../../trust/open-signer.ts"
 import { signProvenance } from "../../trust/sign-provenance.ts"
 import type { SigningChoice } from "../../trust/signer.ts"
+import { type ImageTexts, renderImageTexts } from "./image-texts.ts"
 
 export interface ImageFolder {
   readonly dir: string
@@ -35,6 +36,7 @@ export interface TestContents {
   /** A multiple of 4096 bytes. */
   readonly root?: Buffer
   readonly ruleset?: Buffer
+  readonly texts?: ImageTexts
 }
 
 const BLOCKS = 300
@@ -110,6 +112,7 @@ function writeFiles(dir: string, name: string, contents: TestContents): Manifest
     const sha256 = createHash("sha256").update(bytes).digest("hex")
     return { name: fileName, sha256, size_bytes: Buffer.byteLength(bytes) }
   }
+  const texts = contents.texts ?? renderImageTexts(name)
   const files = {
     kernel: file("vmlinux", "a kernel"),
     initramfs: file("initramfs.cpio.zst", "an initramfs"),
@@ -119,9 +122,11 @@ function writeFiles(dir: string, name: string, contents: TestContents): Manifest
     firewall: file("firewall.nft", "table inet stereo {}\n"),
     ruleset: file("ruleset.json", contents.ruleset ?? '{"nftables": []}\n'),
     units: file("units.json", "[]\n"),
-    inventory: file("inventory.json", `{"schema":1,"entries":[]}\n`),
+    inventory: file("inventory.json", texts.inventory),
     lock: file("lock.toml", "schema = 1\n"),
     tools_lock: file("tools-lock.toml", "schema = 1\n"),
+    spdx: file("sbom.spdx.json", texts.spdx),
+    cyclonedx: file("sbom.cdx.json", texts.cyclonedx),
   }
   return {
     schema: 1,

@@ -132,6 +132,16 @@ describe("trusted keys", () => {
     rmSync(join(home.trustedKeys, "link.pub"))
     chmodSync(home.trustedKeys, 0o777)
     await expect(readTrustedKeys(home)).rejects.toMatchObject({ code: "keys/loose-folder" })
+    chmodSync(home.trustedKeys, 0o755)
+    // whoever may write to the folder above puts another one in its place
+    chmodSync(dirname(home.trustedKeys), 0o777)
+    await expect(readTrustedKeys(home)).rejects.toMatchObject({ code: "keys/loose-folder" })
+  })
+
+  it("of a file that others may write to nobody is trusted either", async () => {
+    await trustFile(home, opensslKey("ci").publicFile, undefined)
+    chmodSync(join(home.trustedKeys, "ci.pub"), 0o666)
+    await expect(readTrustedKeys(home)).rejects.toMatchObject({ code: "keys/loose-file" })
   })
 })
 

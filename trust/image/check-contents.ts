@@ -4,14 +4,15 @@ import { readdir } from "node:fs/promises"
 import type { Manifest } from "../../contract/manifest.ts"
 import { PROVENANCE_FILES } from "../../contract/provenance.ts"
 import type { Finding } from "../verification.ts"
+import { checkBills } from "./check-bills.ts"
 import { MANIFEST_FILE } from "./check-subjects.ts"
 import { checkPlainFile } from "./read-plain-file.ts"
 import { openRootHasher } from "./root-hash.ts"
 
 /**
- * `signature`: no other file is looked at, as before they are fetched. `start`: every file's bytes but the root disk's, of which only the size is looked at: at boot dm-verity checks
- * each block that is read under the manifest's root hash. `all`: every byte, the root hash itself, and what lies
- * there beside.
+ * `signature`: no other file is looked at, as before they are fetched. `start`: every file's bytes but the root
+ * disk's, of which only the size is looked at: at boot dm-verity checks each block that is read under the manifest's
+ * root hash. `all`: every byte, the root hash itself, and what lies there beside.
  */
 export type Depth = "signature" | "start" | "all"
 
@@ -24,7 +25,13 @@ export async function checkContents(dir: string, manifest: Manifest, depth: Dept
     const finding = await checkPlainFile(dir, root, "size")
     return finding ? [...findings, finding] : findings
   }
-  return [...findings, ...(await checkRoot(dir, manifest)), ...(await findUnexpected(dir, manifest))]
+  const bills = found.every((one) => one === null) ? await checkBills(dir, manifest) : []
+  return [
+    ...findings,
+    ...bills,
+    ...(await checkRoot(dir, manifest)),
+    ...(await findUnexpected(dir, manifest)),
+  ]
 }
 
 /** What a manifest says twice must be said alike: what a machine is measured against, and the root that it boots. */

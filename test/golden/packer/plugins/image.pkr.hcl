@@ -207,6 +207,8 @@ source "qemu" "gate" {
 
   qemuargs = [
     ["-cpu", "max"],
+    # a guest that panics ends, and the gate says so at once
+    ["-no-reboot"],
     ["-drive", "if=pflash,unit=0,format=raw,readonly=on,file=${var.ovmf_code}"],
     ["-drive", "if=pflash,unit=1,format=raw,snapshot=on,file=${var.ovmf_vars}"],
     # read-only: what is judged cannot be changed by what is judged, nor by firmware that keeps its variables on the ESP
