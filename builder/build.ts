@@ -16,6 +16,7 @@ import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
 import { refuseLackOfSite, resolvePlan } from "./resolve-plan.ts"
 import { setupTools } from "./setup-tools.ts"
+import { shellCommand } from "./shell-command.ts"
 import { type BuildContext, openStages, type StageRow } from "./stages.ts"
 
 export interface BuildReport {
@@ -41,12 +42,13 @@ export async function buildImage(
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
-  const stages = await openStages(context, `build-${stored}`)
+  const stages = await openStages(context, `build-${stored}`, shellCommand({ name, profile }))
   const resolved = await stages.plain("plan", `plan: ${stored}`, () =>
     resolvePlan(projectDir, name, profile, site),
   )
   const { plan } = resolved
-  const lock = await openLock({ projectDir, name, profile, wants: lockWants(plan) }, context, stages)
+  const target = { projectDir, name, profile, wants: lockWants(plan), given: context.locks?.image }
+  const lock = await openLock(target, context, stages)
   const { toolsDir, ...toolsLock } = await setupTools(projectDir, context, stages)
   const rootfs = await makeRootfs({
     ...{ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages },
