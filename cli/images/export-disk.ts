@@ -20,17 +20,32 @@ export interface DiskOptions {
   readonly json?: boolean
 }
 
+export interface WrittenDisk {
+  readonly report: ExportReport
+  readonly digest: string
+  readonly manifest: Manifest
+}
+
 export async function exportDisk(
   context: CliContext,
   reference: string,
   options: DiskOptions,
 ): Promise<void> {
+  const { report, manifest } = await writeDisk(context, reference, options)
+  context.print(options.json ? jsonText(toJson(report, manifest)) : describe(report, manifest))
+}
+
+export async function writeDisk(
+  context: CliContext,
+  reference: string,
+  options: DiskOptions,
+): Promise<WrittenDisk> {
   const { home, progress, signal } = context
   const { format } = options
   const signing = readSigning(options)
   const toolsDir = await findTools(context)
   // what is written to a disk leaves stereo's checks behind, so all of it is read now
-  const { dir, manifest } = await progress.step(`Verifying ${reference}`, () =>
+  const { dir, digest, manifest } = await progress.step(`Verifying ${reference}`, () =>
     readImageFolder(context, reference, "all"),
   )
   const report = await exportImage({
@@ -38,7 +53,7 @@ export async function exportDisk(
     output: options.output ?? `${reference}.${format === "uki" ? "efi" : format}`,
     logFile: join(home.cache, "logs", `export-${reference}-${format}.log`),
   })
-  context.print(options.json ? jsonText(toJson(report, manifest)) : describe(report, manifest))
+  return { report, digest, manifest }
 }
 
 function readSigning(options: DiskOptions) {
