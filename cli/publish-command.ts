@@ -126,6 +126,7 @@ async function exportDisk(
   await exportImage({
     ...{ dir, manifest, toolsDir, progress, signal, format: "raw", output: disk },
     signing: key !== undefined && certificate !== undefined ? { key, certificate } : null,
+    firmwareVariables: null,
     logFile: join(home.cache, "logs", "publish-ec2.log"),
   })
   return disk
