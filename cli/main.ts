@@ -17,6 +17,7 @@ import { addEgressCommands } from "./egress-command.ts"
 import { addExecCommand } from "./exec-command.ts"
 import { addHostCommand } from "./host-command.ts"
 import { addImagesCommand } from "./images-command.ts"
+import { addInitCommand } from "./init-command.ts"
 import { addKeysCommand } from "./keys-command.ts"
 import { addLockCommand } from "./lock-command.ts"
 import { addLogsCommand } from "./logs-command.ts"
@@ -24,6 +25,7 @@ import { addLsCommand } from "./ls-command.ts"
 import { addPackerCommand } from "./packer-command.ts"
 import { addPlanCommand } from "./plan-command.ts"
 import { terminalProgress } from "./progress.ts"
+import { addPublishCommand } from "./publish-command.ts"
 import { addPullCommand } from "./pull-command.ts"
 import { addPushCommand } from "./push-command.ts"
 import { reportFailure } from "./report-failure.ts"
@@ -66,12 +68,14 @@ const program = new Command("stereo")
   .exitOverride()
 
 addSetupCommand(program, context)
+addInitCommand(program, context)
 addPlanCommand(program, context)
 addLockCommand(program, context)
 addBuildCommand(program, context)
 addImagesCommand(program, context)
 addKeysCommand(program, context)
 addPushCommand(program, context)
+addPublishCommand(program, context)
 addPullCommand(program, context)
 addUpCommand(program, context)
 addAttestCommand(program, context)

@@ -6,12 +6,16 @@ import { openCliHome, stereoIn } from "./run-stereo.ts"
 const COMMANDS = [
   ...[
     "setup",
+    "init",
+    "init image",
     "plan",
     "lock",
     "build",
     "images",
     "images ls",
     "images show",
+    "images rebuild",
+    "images size",
     "up",
     "ls",
     "exec",
