@@ -44,7 +44,8 @@ export async function buildImage(
   const stages = await openStages(context, `build-${stored}`, shellCommand({ name, profile }))
   const resolved = await stages.plain("plan", `plan: ${stored}`, () => resolvePlan(projectDir, name, profile))
   const { plan } = resolved
-  const lock = await openLock({ projectDir, name, profile, wants: lockWants(plan) }, context, stages)
+  const target = { projectDir, name, profile, wants: lockWants(plan), given: context.locks?.image }
+  const lock = await openLock(target, context, stages)
   const { toolsDir, ...toolsLock } = await setupTools(projectDir, context, stages)
   const rootfs = await makeRootfs({
     ...{ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages },
