@@ -64,7 +64,18 @@ export async function buildImage(
       const { runner } = stages
       const { keyless } = signing
       await makeProvenance({
-        ...{ projectDir, resolved, toolsDir, manifestText, dir, signer, runner, startedAtMs, now },
+        ...{
+          projectDir,
+          resolved,
+          lock: lock.lock,
+          toolsDir,
+          manifestText,
+          dir,
+          signer,
+          runner,
+          startedAtMs,
+          now,
+        },
         ...(keyless === undefined ? {} : { keyless }),
       })
       return manifestText
