@@ -15,6 +15,7 @@ import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
 import { resolvePlan } from "./resolve-plan.ts"
 import { setupTools } from "./setup-tools.ts"
+import { shellCommand } from "./shell-command.ts"
 import { type BuildContext, openStages, type StageRow } from "./stages.ts"
 
 export interface BuildReport {
@@ -40,7 +41,7 @@ export async function buildImage(
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
-  const stages = await openStages(context, `build-${stored}`)
+  const stages = await openStages(context, `build-${stored}`, shellCommand({ name, profile }))
   const resolved = await stages.plain("plan", `plan: ${stored}`, () => resolvePlan(projectDir, name, profile))
   const { plan } = resolved
   const lock = await openLock({ projectDir, name, profile, wants: lockWants(plan) }, context, stages)

@@ -172,8 +172,12 @@ const sysctlPart = z.strictObject({
   source,
 })
 
+export const imageName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, "expected lower-case letters, digits and dashes")
+
 export const imageDefinition = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,30}$/, "expected lower-case letters, digits and dashes"),
+  name: imageName,
   description: z.string().min(1),
   extends: z.string().optional(),
   debian: debianPart.default({ packages: [] }),

@@ -8,6 +8,7 @@ import { pipeline } from "node:stream/promises"
 import { makeBoot } from "./artifact/make-boot.ts"
 import { makeRoot } from "./artifact/make-root.ts"
 import type { Rootfs } from "./make-rootfs.ts"
+import { refusedTree } from "./refused-tree.ts"
 import type { ResolvedPlan } from "./resolve-plan.ts"
 import { type SealReport, sealTree } from "./seal/seal-tree.ts"
 import type { Stages } from "./stages.ts"
@@ -46,6 +47,7 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
         npmTrees: rootfs.npmTrees,
         contents,
         tar,
+        refusedTar: refusedTree(work),
         inventory: join(work, INVENTORY_FILE),
       })
       await writeFile(

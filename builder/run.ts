@@ -3,6 +3,7 @@
 import { appendFile } from "node:fs/promises"
 import { execa } from "execa"
 import { Fault } from "../contract/fault.ts"
+import { quoteCommand } from "./quote-command.ts"
 
 export interface RunRequest {
   readonly command: readonly [program: string, ...args: string[]]
@@ -76,6 +77,20 @@ async function start(request: RunRequest) {
   return result
 }
 
+/** Runs a command with this process's own terminal or pipes; the answer is its exit code. It ends with this process. */
+export async function runInteractive(
+  request: Pick<RunRequest, "command" | "within" | "signal">,
+): Promise<number> {
+  const words = [...(request.within ?? []), ...request.command]
+  const result = await execa("setpriv", [...DIE_WITH_PARENT, "--", ...words], {
+    stdio: "inherit",
+    reject: false,
+    cancelSignal: request.signal,
+  })
+  request.signal.throwIfAborted()
+  return result.exitCode ?? 1
+}
+
 /** What to do about the two failures that have nothing to do with the command. */
 function adviseOn(output: string): string {
   if (/No space left on device/.test(output))
@@ -91,11 +106,4 @@ function lastLines(text: string): string {
     .slice(-KEPT_LINES)
     .map((line) => `    ${line}`)
     .join("\n")
-}
-
-/** A command line that a shell reads back as the same words. */
-export function quoteCommand(words: readonly string[]): string {
-  return words
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
-    .join(" ")
 }

@@ -2,6 +2,7 @@
 
 import { mkdir, rm } from "node:fs/promises"
 import { join } from "node:path"
+import { Fault } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
 import type { Progress } from "../contract/progress.ts"
 import type { SigningChoice } from "../trust/signer.ts"
@@ -60,8 +61,22 @@ export interface Stages {
   ): Promise<Result>
 }
 
-/** `name` names the log of the build, in the cache. */
-export async function openStages(context: BuildContext, name: string): Promise<Stages> {
+/** From here on there are files of the image to look at. */
+const FIRST_WITH_TREE = "rootfs-root"
+
+function addHint({ code, message, hint, cause }: Fault, wayIn: string, logFile: string): Fault {
+  const log = hint?.includes(logFile) ? [] : [`the log is ${logFile}`]
+  return new Fault(code, message, {
+    hint: [hint, ...log, `to look into the tree: ${wayIn}`].filter(Boolean).join("; "),
+    cause,
+  })
+}
+
+/**
+ * `name` names the log of the build, in the cache; `wayIn` is the command that shows the tree of a build, which the
+ * failure of a stage that had one names.
+ */
+export async function openStages(context: BuildContext, name: string, wayIn?: string): Promise<Stages> {
   const logFile = join(context.home.cache, "logs", `${name}.log`)
   await mkdir(join(context.home.cache, "logs"), { recursive: true })
   await rm(logFile, { force: true })
@@ -69,7 +84,12 @@ export async function openStages(context: BuildContext, name: string): Promise<S
   const timed = async <Result>(stage: string, work: () => Promise<{ result: Result; cached: boolean }>) => {
     const startedAtMs = context.now()
     context.signal.throwIfAborted()
-    const { result, cached } = await work()
+    const { result, cached } = await work().catch((thrown: unknown) => {
+      const hasTree = rows.some((row) => row.stage === FIRST_WITH_TREE)
+      throw hasTree && wayIn !== undefined && thrown instanceof Fault
+        ? addHint(thrown, wayIn, logFile)
+        : thrown
+    })
     rows.push({ stage, seconds: (context.now() - startedAtMs) / 1000, cached })
     return result
   }

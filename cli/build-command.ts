@@ -1,7 +1,8 @@
 /** `stereo build IMAGE`: makes an image, or the part of it that changed. */
 
-import type { Command } from "commander"
+import { type Command, Option } from "commander"
 import type { BuildReport } from "../builder/build.ts"
+import type { TreeStage } from "../builder/enter-tree.ts"
 import { STRICT_PROFILE } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
 import { builderContext } from "./builder-context.ts"
@@ -9,11 +10,16 @@ import type { CliContext } from "./context.ts"
 import { renderLocks } from "./render-moves.ts"
 import { addSigningOptions, readSigningChoice, SIGNING_HELP, type SigningOptions } from "./signing-choice.ts"
 
+/** As in builder/enter-tree.ts, which is loaded only when it is needed. */
+const TREE_STAGES: readonly TreeStage[] = ["rootfs", "seal"]
+
 interface BuildOptions extends SigningOptions {
   readonly profile: string
   readonly json?: boolean
   readonly offline?: boolean
   readonly relock?: boolean
+  readonly shell?: boolean
+  readonly at?: TreeStage
 }
 
 export function addBuildCommand(program: Command, context: CliContext): void {
@@ -27,6 +33,11 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       "--relock",
       "where Debian no longer has what the lock names, go on with what it has now, for this home",
     )
+    .option(
+      "--shell",
+      "open a shell in a copy of the image's tree, without a network, instead of finishing it",
+    )
+    .addOption(new Option("--at <stage>", "with --shell: which tree").choices(TREE_STAGES))
   addSigningOptions(command)
     .option("--json", "print the report as JSON")
     .addHelpText(
@@ -34,13 +45,17 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       [
         "\nAn image of another profile than strict is kept beside it, as IMAGE-PROFILE.",
         "Packages are those of images/IMAGE/lock.toml; `stereo lock --update IMAGE` takes newer ones.",
+        "With --shell the tree is that of the last stage that can be reached, also when a check refuses it.",
         SIGNING_HELP,
         "\nExamples:",
         "  $ stereo build coder",
         "  $ stereo build coder --profile debug && stereo up --image coder-debug",
+        "  $ stereo build coder --shell",
       ].join("\n"),
     )
     .action(async (image: string, options: BuildOptions) => {
+      if (options.shell) return context.exitWith(await openTreeShell(context, image, options))
+      if (options.at !== undefined) command.error("--at is for --shell")
       const signing = readSigningChoice(options, context.environment)
       const { buildImage } = await import("../builder/build.ts")
       const report = await buildImage(
@@ -51,6 +66,21 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       const trusted = await isTrusted(context, report)
       context.print(options.json ? jsonText(toJson(report, trusted)) : describe(report, trusted))
     })
+}
+
+async function openTreeShell(context: CliContext, name: string, options: BuildOptions): Promise<number> {
+  const { enterTree } = await import("../builder/enter-tree.ts")
+  return enterTree({
+    ...{
+      projectDir: context.projectDir,
+      image: { name, profile: options.profile },
+      at: options.at ?? "seal",
+    },
+    term: context.environment["TERM"] ?? "dumb",
+    context: builderContext(context, options),
+    announce: (text) =>
+      process.stderr.write(`${text}\nin a copy that goes with this shell: no network, all files root's\n`),
+  })
 }
 
 /** Whether a machine can be started from it here. */
@@ -80,6 +110,8 @@ function describe({ image, stages, sealed, signedBy, locks }: BuildReport, trust
   const rows = stages.map(({ stage, seconds, cached }) => {
     return `  ${stage.padEnd(16)}${seconds.toFixed(1).padStart(7)} s${cached ? "  cached" : ""}`
   })
+  const total = stages.reduce((sum, { seconds }) => sum + seconds, 0)
+  const cached = stages.filter((stage) => stage.cached).length
   const { kernel, initramfs, root } = image.manifest.files
   const files = [kernel, initramfs, root].map(({ name, size_bytes }) => `${name} ${mebibytes(size_bytes)}`)
   const pruned = sealed.pruned.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
@@ -88,6 +120,7 @@ function describe({ image, stages, sealed, signedBy, locks }: BuildReport, trust
     `pruned ${mebibytes(pruned)} of Debian; ${sealed.unprivileged.length} files lost a setuid or setgid bit`,
     `signed by key ${signedBy.id.slice(0, 16)}${trusted ? "" : ", which is not trusted here: stereo keys trust FILE"}`,
     ...rows,
+    `  ${"total".padEnd(16)}${total.toFixed(1).padStart(7)} s  ${cached} of ${stages.length} steps cached`,
     `in ${image.dir}`,
     renderLocks(locks),
   ].join("\n")

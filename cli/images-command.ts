@@ -5,6 +5,7 @@ import type { CliContext } from "./context.ts"
 import { addDiffCommand } from "./images/diff-command.ts"
 import { addExportCommand } from "./images/export-command.ts"
 import { addListCommands } from "./images/list-commands.ts"
+import { addSizeCommand } from "./images/size-command.ts"
 import { addVerifyCommand } from "./images/verify-command.ts"
 
 export function addImagesCommand(program: Command, context: CliContext): void {
@@ -16,6 +17,7 @@ export function addImagesCommand(program: Command, context: CliContext): void {
       "\nExamples:\n  $ stereo images\n  $ stereo images show base\n  $ stereo images verify base\n  $ stereo images export base --format raw",
     )
   addListCommands(images, context)
+  addSizeCommand(images, context)
   addVerifyCommand(images, context)
   addExportCommand(images, context)
   addDiffCommand(images, context)

@@ -17,6 +17,7 @@ import { addEgressCommands } from "./egress-command.ts"
 import { addExecCommand } from "./exec-command.ts"
 import { addHostCommand } from "./host-command.ts"
 import { addImagesCommand } from "./images-command.ts"
+import { addInitCommand } from "./init-command.ts"
 import { addKeysCommand } from "./keys-command.ts"
 import { addLockCommand } from "./lock-command.ts"
 import { addLogsCommand } from "./logs-command.ts"
@@ -66,6 +67,7 @@ const program = new Command("stereo")
   .exitOverride()
 
 addSetupCommand(program, context)
+addInitCommand(program, context)
 addPlanCommand(program, context)
 addLockCommand(program, context)
 addBuildCommand(program, context)

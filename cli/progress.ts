@@ -1,27 +1,29 @@
-/** Draws steps on standard error: a spinner on a terminal; elsewhere a line for each that takes over two seconds. */
+/** Draws steps on standard error: a list with times on a terminal; elsewhere a line for each that takes over two seconds. */
 
+import { stripVTControlCharacters } from "node:util"
 import type { Progress } from "../contract/progress.ts"
 
 /** Off a terminal, a step that is done sooner says nothing. */
 const QUIET_MS = 2000
+/** What a step notes whose result was there already; it stands where the time would. */
+const CACHED = "cached"
+/** Of a title; what is longer goes on. */
+const TITLE_COLUMNS = 60
 
 export function terminalProgress(stream: NodeJS.WriteStream, now: () => number): Progress {
   return {
     async step(title, work) {
       const startedAtMs = now()
-      const drawing = stream.isTTY ? await drawSpinner(stream, title) : drawLines(stream, title)
       const seconds = () => `${((now() - startedAtMs) / 1000).toFixed(1)} s`
-      let shown = title
-      const note = (text: string) => {
-        shown = `${title}: ${text}`
-        drawing.note(shown)
-      }
+      const drawing = stream.isTTY
+        ? await drawSpinner(stream, title, seconds)
+        : drawLines(stream, title, seconds)
       try {
-        const result = await work(note)
-        drawing.end(true, `${shown} (${seconds()})`)
+        const result = await work(drawing.note)
+        drawing.end(true)
         return result
       } catch (thrown) {
-        drawing.end(false, `${shown} (${seconds()})`)
+        drawing.end(false)
         throw thrown
       }
     },
@@ -30,22 +32,42 @@ export function terminalProgress(stream: NodeJS.WriteStream, now: () => number):
 
 interface Drawing {
   note(text: string): void
-  end(succeeded: boolean, text: string): void
+  end(succeeded: boolean): void
 }
 
-async function drawSpinner(stream: NodeJS.WriteStream, title: string): Promise<Drawing> {
+/** The step that runs turns and counts its seconds; those that are done stay above it, a line each. */
+async function drawSpinner(
+  stream: NodeJS.WriteStream,
+  title: string,
+  seconds: () => string,
+): Promise<Drawing> {
   const { default: ora } = await import("ora")
-  const spinner = ora({ text: title, stream, discardStdin: false })
+  let noted = ""
+  const shown = () => (noted === "" || noted === CACHED ? title : `${title}: ${noted}`)
+  const spinner = ora({ text: title, suffixText: seconds, stream, discardStdin: false })
   spinner.start()
   return {
     note: (text) => {
-      spinner.text = text
+      noted = text
+      spinner.text = shown()
     },
-    end: (succeeded, text) => void (succeeded ? spinner.succeed(text) : spinner.fail(text)),
+    end: (succeeded) => {
+      spinner.suffixText = ""
+      const line = renderRow(shown(), noted === CACHED ? CACHED : seconds(), stream.columns)
+      if (succeeded) spinner.succeed(line)
+      else spinner.fail(line)
+    },
   }
 }
 
-function drawLines(stream: NodeJS.WriteStream, title: string): Drawing {
+/** Times stand below each other, as far right as the terminal lets them. */
+function renderRow(title: string, time: string, columns: number): string {
+  const plain = stripVTControlCharacters(title)
+  const width = Math.min(TITLE_COLUMNS, Math.max(20, columns - 14))
+  return `${plain.padEnd(width)} ${time.padStart(8)}`
+}
+
+function drawLines(stream: NodeJS.WriteStream, title: string, seconds: () => string): Drawing {
   let shown = title
   let late = false
   const timer = setTimeout(() => {
@@ -54,11 +76,11 @@ function drawLines(stream: NodeJS.WriteStream, title: string): Drawing {
   }, QUIET_MS).unref()
   return {
     note: (text) => {
-      shown = text
+      shown = `${title}: ${text}`
     },
-    end: (succeeded, text) => {
+    end: (succeeded) => {
       clearTimeout(timer)
-      if (late) stream.write(`${succeeded ? "done" : "failed"}: ${text}\n`)
+      if (late) stream.write(`${succeeded ? "done" : "failed"}: ${shown} (${seconds()})\n`)
     },
   }
 }

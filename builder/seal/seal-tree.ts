@@ -20,6 +20,8 @@ export interface SealRequest {
   /** Bytes of the plan's file entries by sha256. */
   readonly contents: ReadonlyMap<string, Buffer>
   readonly tar: string
+  /** Where the tree is left when a check refuses it. */
+  readonly refusedTar: string
   /** The file that is to list each path of the tree. */
   readonly inventory: string
 }
@@ -72,15 +74,27 @@ export async function sealTree(request: SealRequest): Promise<SealReport> {
     origins.set(entry.path, `definition:${entry.from.replace(/\s/g, "%20")}`)
   }
   addParents(tree, origins)
-  refusePathsThroughLinks(tree)
-  const unusedLibraries = dropUnusedLibraries(
-    tree,
-    plan.libraries.flatMap(({ items }) => items),
-  )
+  const unusedLibraries = await keepRefused(tree, request.refusedTar, () => {
+    refusePathsThroughLinks(tree)
+    return dropUnusedLibraries(
+      tree,
+      plan.libraries.flatMap(({ items }) => items),
+    )
+  })
   const unprivileged = dropPrivilegeBits(tree)
   await writeTree(tree, request.tar)
   await writeInventory(tree, origins, request.inventory)
   return { entries: tree.size, sizeBytes: totalSize(tree), pruned, unusedLibraries, unprivileged }
+}
+
+/** A tree that a check refuses is kept, so that people can look at what the check saw. */
+async function keepRefused<Result>(tree: Tree, tar: string, check: () => Result): Promise<Result> {
+  try {
+    return check()
+  } catch (thrown) {
+    await writeTree(tree, tar)
+    throw thrown
+  }
 }
 
 function plannedEntry(entry: PlannedEntry, contents: ReadonlyMap<string, Buffer>): TreeEntry {

@@ -2,7 +2,8 @@ import { spawn } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it, vi } from "vitest"
-import { quoteCommand, run } from "../../builder/run.ts"
+import { quoteCommand } from "../../builder/quote-command.ts"
+import { run } from "../../builder/run.ts"
 import { openFolder } from "./project-folder.ts"
 
 describe("run", () => {

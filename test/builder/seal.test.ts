@@ -116,6 +116,7 @@ async function seal(
     debianOwners,
     npmFiles: [],
     npmTrees: [],
+    refusedTar: join(folder.dir, "refused.tar"),
     contents,
     tar,
     inventory,

@@ -6,12 +6,15 @@ import { openCliHome, stereoIn } from "./run-stereo.ts"
 const COMMANDS = [
   ...[
     "setup",
+    "init",
+    "init image",
     "plan",
     "lock",
     "build",
     "images",
     "images ls",
     "images show",
+    "images size",
     "up",
     "ls",
     "exec",
