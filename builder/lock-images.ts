@@ -2,9 +2,10 @@
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
 import { openBuildLock } from "./build-lock.ts"
-import { listMisfits, listMoves, type Move } from "./lock/compare-locks.ts"
+import { listMisfits, listMoves } from "./lock/compare-locks.ts"
 import { lockPath, readLock, writeLock } from "./lock/lock-file.ts"
 import { lockWants, makeLock } from "./make-lock.ts"
+import { readCves, type ToldMove } from "./read-cves.ts"
 import { resolvePlan } from "./resolve-plan.ts"
 import { toolsWants } from "./setup-tools.ts"
 import { type BuildContext, openStages } from "./stages.ts"
@@ -22,7 +23,7 @@ export interface LockReport {
   readonly file: string
   /** Why the lock as it was does not fit; null: there was none. */
   readonly misfits: readonly string[] | null
-  readonly moves: readonly Move[]
+  readonly moves: readonly ToldMove[]
   readonly packages: number
   readonly written: boolean
 }
@@ -53,7 +54,9 @@ export async function lockImage(
   const after = await stages.plain("lock", `lock: ${file}, asking Debian`, (note) =>
     makeLock({ projectDir, ...target, wants }, held, context, stages.runner, note),
   )
-  const moves = listMoves(before, after)
+  const moves = await stages.plain("changelogs", "changelogs of what moved", (note) =>
+    readCves(before === null ? [] : listMoves(before, after), after, context, stages.runner, note),
+  )
   // the day of the Release files alone is no change
   const written = !request.check && (moves.length > 0 || !fits)
   if (written) await writeLock(projectDir, file, after)

@@ -4,8 +4,9 @@ import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Fault } from "../contract/fault.ts"
-import type { ImageLock } from "../contract/image-lock.ts"
+import { type ImageLock, imageLock } from "../contract/image-lock.ts"
 import { type ProfiledName, STRICT_PROFILE, storedName } from "../contract/image-name.ts"
+import { parseToml } from "../contract/toml.ts"
 import { type LockWants, listMisfits, listMoves, type Move } from "./lock/compare-locks.ts"
 import { lockPath, readLock, writeLock } from "./lock/lock-file.ts"
 import { renderLock } from "./lock/render-lock.ts"
@@ -20,6 +21,8 @@ export interface LockTarget extends ProfiledName {
   readonly wants: LockWants
   /** What is made of a lock is there, so that its packages are not needed. */
   readonly isMade?: (lock: ImageLock) => boolean
+  /** The text of a lock to go by instead of the project's. */
+  readonly given?: string | undefined
 }
 
 export interface LockInUse {
@@ -49,6 +52,7 @@ export async function openLock(
 ): Promise<LockInUse> {
   const { projectDir } = target
   const path = lockPath(target)
+  if (target.given !== undefined) return openGiven(target, target.given, context, stages)
   const committed = await stages.plain("lock", `lock: ${path}`, async () => {
     const lock = await readLock(projectDir, path)
     if (lock !== null) refuseStale(lock, target)
@@ -73,6 +77,20 @@ export async function openLock(
     made: "before",
     moves: [],
   }
+}
+
+async function openGiven(
+  target: LockTarget,
+  text: string,
+  context: BuildContext,
+  stages: Stages,
+): Promise<LockInUse> {
+  const file = `the lock of ${storedName(target)} that was given`
+  const lock = parseToml({ text, file, stage: "lock" }, imageLock)
+  refuseStale(lock, target)
+  const gone = await provide(target, lock, context, stages)
+  if (gone.length > 0) throw goneFault(file, argumentsOf(target), gone, lock)
+  return { lock, text, file, made: "before", moves: [] }
 }
 
 /** Like the above; where packages are gone, a lock of today in the cache stands for the one of the project. */

@@ -36,7 +36,8 @@ export async function providePackages(request: ProvideRequest): Promise<LockedDe
   if (debs.length === 0) return []
   await using debian = await openDebian(context, runner, request.suite)
   const { home, debian: settings } = context
-  return fetchDebs(
+  // awaited here: apt's folder goes when this function ends
+  return await fetchDebs(
     { home, apt: debian.apt, snapshot: settings?.snapshot ?? null, epoch: request.epoch, note },
     debs,
   )

@@ -93,7 +93,7 @@ export async function runInteractive(
 
 /** What to do about the two failures that have nothing to do with the command. */
 function adviseOn(output: string): string {
-  if (/No space left on device/.test(output))
+  if (/no space left on device/i.test(output))
     return "the disk is full: make room, or set STEREO_HOME to a larger one; "
   if (/unshare failed: Operation not permitted/.test(output))
     return "this user may not make namespaces: run as root; "

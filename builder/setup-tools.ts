@@ -32,7 +32,14 @@ export async function setupTools(
   const wants = await toolsWants(projectDir)
   const inputsOf = ({ deb }: ImageLock) => ({ debs: deb.map(({ sha256 }) => sha256) })
   const isMade = (lock: ImageLock) => existsSync(join(home.tools, stageKey(inputsOf(lock))))
-  const target = { projectDir, name: "tools", profile: STRICT_PROFILE, wants, isMade }
+  const target = {
+    projectDir,
+    name: "tools",
+    profile: STRICT_PROFILE,
+    wants,
+    isMade,
+    given: context.locks?.tools,
+  }
   const inUse = await openLock(target, context, stages)
   const { lock, file } = inUse
   const dir = await stages.stage({

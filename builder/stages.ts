@@ -23,6 +23,8 @@ export interface BuildContext {
   readonly debian?: DebianSettings
   /** Take packages from the store alone. */
   readonly offline?: boolean
+  /** Texts of the locks to go by, instead of those of the project. */
+  readonly locks?: { readonly image: string; readonly tools: string }
   /** Where packages of a lock are gone, go on with those of today, for this home alone. */
   readonly relock?: boolean
   /** Who signs what is built; absent: the home's own key. */

@@ -5,13 +5,14 @@ import type { CliContext } from "./context.ts"
 import { addDiffCommand } from "./images/diff-command.ts"
 import { addExportCommand } from "./images/export-command.ts"
 import { addListCommands } from "./images/list-commands.ts"
+import { addRebuildCommand } from "./images/rebuild-command.ts"
 import { addSizeCommand } from "./images/size-command.ts"
 import { addVerifyCommand } from "./images/verify-command.ts"
 
 export function addImagesCommand(program: Command, context: CliContext): void {
   const images = program
     .command("images")
-    .description("list, show, verify, compare and export finished images")
+    .description("list, show, verify, compare, rebuild and export finished images")
     .addHelpText(
       "after",
       "\nExamples:\n  $ stereo images\n  $ stereo images show base\n  $ stereo images verify base\n  $ stereo images export base --format raw",
@@ -19,6 +20,7 @@ export function addImagesCommand(program: Command, context: CliContext): void {
   addListCommands(images, context)
   addSizeCommand(images, context)
   addVerifyCommand(images, context)
+  addRebuildCommand(images, context)
   addExportCommand(images, context)
   addDiffCommand(images, context)
 }

@@ -36,7 +36,8 @@ export function addLockCommand(program: Command, context: CliContext): void {
       "after",
       [
         "\nA lock lies beside its image.toml, as lock.toml or lock-PROFILE.toml: commit it. Where it does not fit its",
-        "definition any more, packages that stay keep their version unless --update is given.",
+        "definition any more, packages that stay keep their version unless --update is given. `security` marks what",
+        "comes from Debian's security suite; CVE numbers are those that the changelog in the new package names.",
         "\nExamples:",
         "  $ stereo lock base",
         "  $ stereo lock --update coder",
@@ -85,5 +86,9 @@ function describe(report: LockReport, { check }: { check: boolean }): string {
     misfits === null
       ? `made ${file}: ${packages} packages`
       : `${file}: ${count}, ${security} of them to the security suite's`
-  return `${head}\n${why}${misfits === null ? "" : renderMoves(moves)}`
+  if (misfits === null) return `${head}\n`
+  const cves = new Map(moves.map(({ name, cves: found }) => [name, found ?? []]))
+  const told = [...cves.values()].some((found) => found.length > 0)
+  const source = told ? "vulnerabilities are those that the changelogs in the new packages name\n" : ""
+  return `${head}\n${why}${renderMoves(moves, ({ name }) => cves.get(name)?.join(" ") || null)}${source}`
 }

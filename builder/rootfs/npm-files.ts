@@ -13,6 +13,7 @@ export async function takeNpmFiles(npm: PlannedNpm, archive: string, dir: string
   const wanted = new Map(npm.files.map(({ from }, index) => [`package/${from}`, index]))
   const reader = extract()
   const reading = pipeline(createReadStream(archive), createGunzip(), reader)
+  reading.catch(() => null) // the loop below ends with the same error, or with one of its own that ends this
   for await (const entry of reader) {
     const index = entry.header.type === "file" ? wanted.get(entry.header.name) : undefined
     if (index === undefined) entry.resume()

@@ -144,10 +144,11 @@ function unreachable({ name, version }: LockedDeb, output: string): Fault {
     .split("\n")
     .filter((line) => /^(?:E: |W: |Err)/.test(line))
     .slice(-5)
+  const full = /no space left on device/i.test(output) ? "the disk is full: make room; " : ""
   return new Fault(
     "store/unreachable",
     `${name} ${version} could not be fetched\n${said.map((line) => `    ${line}`).join("\n")}`,
-    { hint: "packages that came whole are kept: build again to fetch the rest" },
+    { hint: `${full}packages that came whole are kept: build again to fetch the rest` },
   )
 }
 

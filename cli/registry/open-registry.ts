@@ -35,8 +35,8 @@ export async function openRegistry(
   { registry }: ImageReference,
   { plainHttp = false }: RegistryOptions,
 ): Promise<OpenRegistry> {
-  const { environment, now } = context
-  const { openTransport, registryOrigin } = await import("../../publish/oci/registry/transport.ts")
+  const { environment, now, signal } = context
+  const { findOrigin, openTransport } = await import("../../publish/oci/registry/transport.ts")
   const { openAuthority } = await import("../../publish/oci/registry/authority.ts")
   const { openRegistryClient } = await import("../../publish/oci/registry/registry-client.ts")
   const { readCredential } = await import("../../publish/oci/registry/docker-config.ts")
@@ -45,7 +45,7 @@ export async function openRegistry(
     plainHttp,
     proxy: { https: variable("HTTPS_PROXY"), http: variable("HTTP_PROXY"), except: variable("NO_PROXY") },
   })
-  const origin = registryOrigin(registry, plainHttp)
+  const origin = await findOrigin(transport, registry, plainHttp, signal)
   const file = credentialsFile(environment)
   const authority = openAuthority(transport, origin, () => readCredential(file, registry))
   return {

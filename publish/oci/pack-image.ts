@@ -2,11 +2,11 @@
 
 import { createHash } from "node:crypto"
 import { createReadStream, createWriteStream } from "node:fs"
-import { readFile, rm, stat } from "node:fs/promises"
+import { open, readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
-import { constants, createZstdCompress } from "node:zlib"
+import { constants, createZstdCompress, zstdCompressSync } from "node:zlib"
 import { Fault } from "../../contract/fault.ts"
 import type { Manifest } from "../../contract/manifest.ts"
 import { PROVENANCE_FILES } from "../../contract/provenance.ts"
@@ -48,6 +48,8 @@ const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 9, [constants.ZSTD
 const WORTHWHILE = 0.9
 /** A smaller file is not worth a second form. */
 const MIN_COMPRESSED_BYTES = 4096
+const SAMPLE_BYTES = 4 << 20
+const READING = { highWaterMark: 1 << 20 }
 
 /** `workDir` gets what is compressed; it must stay until the blobs have been read. Fault: `artifact/changed-file`. */
 export async function packImage(
@@ -89,33 +91,46 @@ interface NamedFile {
 
 async function packFile(dir: string, file: NamedFile, workDir: string, signal: AbortSignal): Promise<Blob> {
   const source = join(dir, file.name)
-  const target = join(workDir, `${file.name}.zst`)
   const plain = measure()
-  const packed = measure()
-  if (file.size_bytes < MIN_COMPRESSED_BYTES) {
-    await pipeline(createReadStream(source), plain.stream, drain, { signal })
-  } else {
-    const steps = [plain.stream, createZstdCompress(ZSTD), packed.stream, createWriteStream(target)] as const
-    await pipeline(createReadStream(source, { highWaterMark: 1 << 20 }), ...steps, { signal })
+  const compressed = (await isWorthCompressing(source, file.size_bytes))
+    ? await compress(source, join(workDir, `${file.name}.zst`), plain, signal)
+    : null
+  if (compressed === null) {
+    await pipeline(createReadStream(source, READING), plain.stream, drain, { signal })
   }
   if (plain.sha256() !== file.sha256) throw changedFile(source)
-  const annotations = { [ANNOTATION.title]: file.name }
-  if (file.size_bytes >= MIN_COMPRESSED_BYTES && packed.sizeBytes() < file.size_bytes * WORTHWHILE) {
-    const descriptor = {
-      mediaType: MEDIA.fileZstd,
-      digest: `sha256:${packed.sha256()}`,
-      size: packed.sizeBytes(),
-      annotations: {
-        ...annotations,
-        [ANNOTATION.sha256]: file.sha256,
-        [ANNOTATION.sizeBytes]: String(file.size_bytes),
-      },
+  const title = { [ANNOTATION.title]: file.name }
+  if (compressed === null || compressed.size >= file.size_bytes * WORTHWHILE) {
+    const digest = `sha256:${file.sha256}`
+    return {
+      descriptor: { mediaType: MEDIA.file, digest, size: file.size_bytes, annotations: title },
+      path: source,
     }
-    return { descriptor, path: target }
   }
-  await rm(target, { force: true })
-  const digest = `sha256:${file.sha256}`
-  return { descriptor: { mediaType: MEDIA.file, digest, size: file.size_bytes, annotations }, path: source }
+  const { path, digest, size } = compressed
+  const before = { [ANNOTATION.sha256]: file.sha256, [ANNOTATION.sizeBytes]: String(file.size_bytes) }
+  return {
+    descriptor: { mediaType: MEDIA.fileZstd, digest, size, annotations: { ...title, ...before } },
+    path,
+  }
+}
+
+/** What does not get smaller at its beginning is taken not to at all: root disk and initramfs are packed inside. */
+async function isWorthCompressing(path: string, sizeBytes: number): Promise<boolean> {
+  if (sizeBytes < MIN_COMPRESSED_BYTES) return false
+  await using file = await open(path)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(sizeBytes, SAMPLE_BYTES)), {
+    position: 0,
+  })
+  const sample = buffer.subarray(0, bytesRead)
+  return zstdCompressSync(sample, ZSTD).length < sample.length * WORTHWHILE
+}
+
+async function compress(path: string, target: string, plain: Measure, signal: AbortSignal) {
+  const packed = measure()
+  const steps = [plain.stream, createZstdCompress(ZSTD), packed.stream, createWriteStream(target)] as const
+  await pipeline(createReadStream(path, READING), ...steps, { signal })
+  return { path: target, digest: `sha256:${packed.sha256()}`, size: packed.sizeBytes() }
 }
 
 async function packConfig(dir: string, digest: string): Promise<Blob> {
@@ -145,8 +160,14 @@ async function packProvenance(dir: string, name: string): Promise<Blob | null> {
   }
 }
 
+interface Measure {
+  readonly stream: Transform
+  sizeBytes(): number
+  sha256(): string
+}
+
 /** Lets bytes through, and tells afterwards what they were. */
-function measure() {
+function measure(): Measure {
   const hash = createHash("sha256")
   let length = 0
   let hex: string | null = null

@@ -73,7 +73,10 @@ export async function pullImage<Kept>(
     const files = await progress.step("Downloading", (note) => fetchFiles(request, planned, dir, note))
     await verify(request, dir, found, "start")
     const { digest, manifest, vouchers } = signed
-    return await keep(dir, { artifactDigest: found.digest, digest, manifest, vouchers, files })
+    const kept = await keep(dir, { artifactDigest: found.digest, digest, manifest, vouchers, files })
+    // still there when the image was here before
+    await rm(dir, { recursive: true, force: true })
+    return kept
   } catch (thrown) {
     if (isRefusal(thrown)) await rm(dir, { recursive: true, force: true })
     throw thrown

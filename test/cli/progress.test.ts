@@ -26,6 +26,16 @@ describe("progress off a terminal", () => {
     expect(text()).toBe("Long: half way …\ndone: Long: half way (2.5 s)\n")
   })
 
+  it("writes lines to a terminal that has no columns", async () => {
+    const { progress, text } = open({ isTTY: true, columns: 0 })
+    const work = Promise.withResolvers<void>()
+    const step = progress.step("Long", () => work.promise)
+    await vi.advanceTimersByTimeAsync(2500)
+    work.resolve()
+    await step
+    expect(text()).toBe("Long …\ndone: Long (2.5 s)\n")
+  })
+
   it("passes a failure on", async () => {
     const { progress, text } = open()
     await expect(progress.step("Wrong", () => Promise.reject(new Error("no")))).rejects.toThrow("no")
@@ -33,8 +43,8 @@ describe("progress off a terminal", () => {
   })
 })
 
-function open() {
-  const stream = new PassThrough()
+function open(terminal: { readonly isTTY?: true; readonly columns?: number } = {}) {
+  const stream = Object.assign(new PassThrough(), terminal)
   // a stream without isTTY, as a pipe is; the rest of WriteStream is not used off a terminal
   const progress = terminalProgress(stream as unknown as NodeJS.WriteStream, Date.now)
   const said: string[] = []

@@ -14,6 +14,7 @@ const COMMANDS = [
     "images",
     "images ls",
     "images show",
+    "images rebuild",
     "images size",
     "up",
     "ls",

@@ -31,6 +31,8 @@ export interface DebianArchive extends AsyncDisposable {
   publish(suite: FakeSuite, packages: readonly FakePackage[], date?: Date): void
   /** What is served under a path, in place of what was published. */
   replace(path: string, change: (bytes: Buffer) => Buffer): void
+  /** Gives only the first half of what is under a path, and never ends; null: whole again. */
+  stall(path: string | null): void
   /** Keeps what the pool has today, and serves it below /snapshot as of any time. */
   snapshot(): void
 }
@@ -43,11 +45,17 @@ export async function openDebianArchive(): Promise<DebianArchive> {
   const served = new Map<string, Buffer>()
   const kept = new Map<string, Buffer>()
   const asked: string[] = []
+  let stalled: string | null = null
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url ?? "")
     asked.push(path)
     const old = /^\/snapshot\/(debian(?:-security)?)\/\d{8}T\d{6}Z(\/.+)$/.exec(path)
     const bytes = old ? kept.get(`/${old[1]}${old[2]}`) : served.get(path)
+    if (bytes && path === stalled) {
+      response.writeHead(200, { "content-length": bytes.length })
+      response.write(bytes.subarray(0, bytes.length / 2))
+      return
+    }
     response.writeHead(bytes ? 200 : 404, bytes ? { "content-length": bytes.length } : {})
     response.end(bytes)
   })
@@ -81,6 +89,9 @@ export async function openDebianArchive(): Promise<DebianArchive> {
       const bytes = served.get(path)
       if (!bytes) throw new Error(`the fake mirror has no ${path}; it has ${[...served.keys()].join(" ")}`)
       served.set(path, change(bytes))
+    },
+    stall(path) {
+      stalled = path
     },
     snapshot() {
       for (const [path, bytes] of served) kept.set(path, bytes)

@@ -11,7 +11,14 @@ export interface Authority {
   /** The value of `Authorization` for a scope such as `repository:base:pull`; null as long as none was asked for. */
   header(scope: string): string | null
   /** Meets the challenge of a 401. False: what was shown is all there is. Faults: `registry/denied`, `registry/helper`. */
-  meet(scope: string, answer: HttpAnswer, signal: AbortSignal): Promise<boolean>
+  meet(refusal: Refusal, signal: AbortSignal): Promise<boolean>
+}
+
+export interface Refusal {
+  readonly scope: string
+  /** What the refused request showed; null: nothing. */
+  readonly shown: string | null
+  readonly answer: HttpAnswer
 }
 
 const MAX_TOKEN_BYTES = 1 << 20
@@ -25,31 +32,42 @@ export function openAuthority(
   credential: () => Promise<Credential>,
 ): Authority {
   const headers = new Map<string, string>()
+  /** Requests side by side are refused side by side, and one token is enough for all. */
+  const pending = new Map<string, Promise<string>>()
   let basic: string | null = null
+  const header = (scope: string) => headers.get(scope) ?? basic
+  const fetchToken = async (challenge: BearerChallenge, scope: string, signal: AbortSignal) => {
+    const token = getToken(transport, origin, challenge, scope, await credential(), signal)
+    return `Bearer ${await token}`
+  }
   return {
-    header: (scope) => headers.get(scope) ?? basic,
-    async meet(scope, answer, signal) {
+    header,
+    async meet({ scope, shown, answer }, signal) {
+      // another request has met it meanwhile
+      if (header(scope) !== shown) return true
       const challenge = parseChallenge(answer.headers["www-authenticate"] ?? "")
       if (challenge === null) return false
-      const known = await credential()
       if (challenge.scheme === "bearer") {
-        headers.set(scope, `Bearer ${await getToken(transport, origin, challenge, scope, known, signal)}`)
+        const token = pending.get(scope) ?? fetchToken(challenge, scope, signal)
+        pending.set(scope, token)
+        headers.set(scope, await token.finally(() => pending.delete(scope)))
         return true
       }
-      if (basic !== null || known.kind !== "password") {
-        if (known.kind === "helper") throw unusableHelper(origin, known.program)
-        return false
-      }
+      const known = await credential()
+      if (known.kind === "helper") throw unusableHelper(origin, known.program)
+      if (known.kind !== "password" || shown === basicHeader(known)) return false
       basic = basicHeader(known)
       return true
     },
   }
 }
 
+type BearerChallenge = Extract<Challenge, { scheme: "bearer" }>
+
 async function getToken(
   transport: Transport,
   origin: URL,
-  challenge: Extract<Challenge, { scheme: "bearer" }>,
+  challenge: BearerChallenge,
   scope: string,
   credential: Credential,
   signal: AbortSignal,
@@ -63,6 +81,9 @@ async function getToken(
   ]
   const answer = await askForToken(transport, realm, fields, credential, signal)
   const text = await readText(answer, MAX_TOKEN_BYTES)
+  // no fault: the request that wanted it is tried again as a whole
+  if (answer.status === 429 || answer.status >= 500)
+    throw new Error(`${realm.origin} gives no token: status ${answer.status}`)
   if (answer.status !== 200) {
     if (credential.kind === "helper") throw unusableHelper(origin, credential.program)
     throw new Fault(

@@ -90,10 +90,13 @@ async function attemptCall(options: ClientOptions, call: RegistryCall): Promise<
 
 /** At most one new authorisation: a token may have ended, and what is refused twice is refused. */
 async function sendAuthorised(options: ClientOptions, call: RegistryCall, url: URL): Promise<HttpAnswer> {
+  const { authority } = options
+  const { scope, signal } = call
+  const shown = authority.header(scope)
   const answer = await sendFollowing(options, call, url)
   if (answer.status !== 401) return answer
+  if (!(await authority.meet({ scope, shown, answer }, signal))) return answer
   answer.body.destroy()
-  if (!(await options.authority.meet(call.scope, answer, call.signal))) return answer
   return sendFollowing(options, call, url)
 }
 

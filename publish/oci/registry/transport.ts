@@ -2,7 +2,7 @@
 
 import type { Readable } from "node:stream"
 import { type Dispatcher, EnvHttpProxyAgent } from "undici"
-import { Fault } from "../../../contract/fault.ts"
+import { Fault, reasonOf } from "../../../contract/fault.ts"
 
 export interface TransportOptions {
   /** Registries may be spoken to without TLS, wherever they are. */
@@ -77,10 +77,31 @@ export function openTransport({ plainHttp, proxy }: TransportOptions): Transport
   }
 }
 
-/** A registry on this machine is usually without TLS, as for every other client; --plain-http says so for others. */
-export function registryOrigin(host: string, plainHttp: boolean): URL {
+/**
+ * Where a registry listens: over TLS, or without it where that is allowed. One on this machine is asked which, as
+ * other clients do; one elsewhere is never spoken to without TLS because TLS failed.
+ */
+export async function findOrigin(
+  transport: Transport,
+  host: string,
+  plainHttp: boolean,
+  signal: AbortSignal,
+): Promise<URL> {
+  const plain = new URL(`http://${host}`)
   const url = new URL(`https://${host}`)
-  return plainHttp || isLoopback(url) ? new URL(`http://${host}`) : url
+  if (plainHttp) return plain
+  if (!isLoopback(url)) return url
+  try {
+    const answer = await transport.send({
+      ...{ method: "GET", url: new URL("/v2/", url), headers: {}, body: null, signal },
+    })
+    answer.body.destroy()
+    return url
+  } catch (thrown) {
+    signal.throwIfAborted()
+    // what is wrong with its certificate is said when it is asked for something
+    return /certificate|self.signed/i.test(reasonOf(thrown)) ? url : plain
+  }
 }
 
 function isLoopback(url: URL): boolean {

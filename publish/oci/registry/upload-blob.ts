@@ -206,7 +206,7 @@ function bytesHeaders(chunk: Buffer): Record<string, string> {
 
 async function readChunk({ file, session, blob }: Sending): Promise<Buffer> {
   const length = Math.min(session.chunkBytes, blob.descriptor.size - session.offset)
-  const chunk = Buffer.alloc(length)
+  const chunk = Buffer.allocUnsafe(length)
   const { bytesRead } = await file.read(chunk, 0, length, session.offset)
   if (bytesRead === length) return chunk
   throw new Fault("artifact/changed-file", `${blob.path} became shorter while it was sent`)

@@ -20,6 +20,8 @@ export interface DockerRegistry extends AsyncDisposable {
 export interface RegistrySetup {
   /** YAML for the key `auth`, with files as /work/NAME. */
   readonly auth?: string
+  /** YAML for the key `http.tls`. */
+  readonly tls?: string
   readonly files?: Readonly<Record<string, string>>
 }
 
@@ -28,12 +30,16 @@ export function registryTree(): Promise<string> {
 }
 
 /** In a sandbox that shares only the network; a port of its own choice. */
-export async function openDockerRegistry({ auth, files = {} }: RegistrySetup = {}): Promise<DockerRegistry> {
+export async function openDockerRegistry({
+  auth,
+  tls,
+  files = {},
+}: RegistrySetup = {}): Promise<DockerRegistry> {
   const tree = await registryTree()
   const dir = mkdtempSync(join(tmpdir(), "stereo-registry-"))
   mkdirSync(join(dir, "store"))
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
-  writeFileSync(join(dir, "config.yml"), config(auth))
+  writeFileSync(join(dir, "config.yml"), config(auth, tls))
   const child = spawn(
     "bwrap",
     [
@@ -61,12 +67,13 @@ export async function openDockerRegistry({ auth, files = {} }: RegistrySetup = {
   }
 }
 
-function config(auth: string | undefined): string {
+function config(auth: string | undefined, tls: string | undefined): string {
+  const secure = tls === undefined ? "" : `, tls: ${tls}`
   return [
     "version: 0.1",
     "log: {level: info, formatter: json}",
     "storage: {filesystem: {rootdirectory: /work/store}, delete: {enabled: true}}",
-    'http: {addr: "127.0.0.1:0", secret: "the same after a restart"}',
+    `http: {addr: "127.0.0.1:0", secret: "the same after a restart"${secure}}`,
     ...(auth === undefined ? [] : [`auth: ${auth}`]),
     "",
   ].join("\n")

@@ -24,6 +24,8 @@ export type Mishap =
   | { readonly kind: "lose-answer" }
   /** The connection ends after so many bytes of the answer's body. */
   | { readonly kind: "cut-answer"; readonly afterBytes: number }
+  /** After so many bytes of the answer's body nothing comes any more, and the connection stays. */
+  | { readonly kind: "stall-answer"; readonly afterBytes: number }
   | {
       readonly kind: "answer"
       readonly status: number
@@ -36,6 +38,10 @@ export type Mishap =
       readonly change: (body: Buffer) => Buffer
       readonly headers?: Record<string, string>
     }
+  /** It is passed on later. */
+  | { readonly kind: "delay"; readonly until: Promise<unknown> }
+  /** The registry is shown what the client did not send. */
+  | { readonly kind: "add-header"; readonly name: string; readonly value: string }
   /** The header of the request is not passed on. */
   | { readonly kind: "drop-header"; readonly name: string }
 
@@ -103,8 +109,12 @@ async function passOn(
 ): Promise<void> {
   const [host, port] = target.split(":")
   const headers = { ...entry.headers, "content-length": String(body.length) }
+  if (mishap?.kind === "delay") await mishap.until
+  if (mishap?.kind === "add-header") Object.assign(headers, { [mishap.name]: mishap.value })
   if (mishap?.kind === "drop-header") Reflect.deleteProperty(headers, mishap.name)
   const upstream = send({ host, port, method: entry.method, path: entry.path, headers, agent: false })
+  // a registry that refuses may do so before it has the body; its answer comes all the same
+  upstream.on("error", () => undefined)
   upstream.end(body)
   const [answer] = (await once(upstream, "response")) as [IncomingMessage]
   const chunks: Buffer[] = []
@@ -127,11 +137,13 @@ async function passOn(
     )
     return
   }
-  if (mishap?.kind === "cut-answer") {
+  if (mishap?.kind === "cut-answer" || mishap?.kind === "stall-answer") {
     entry.status = status
     response.writeHead(status, kept)
     entry.answeredBytes = Math.min(whole.length, mishap.afterBytes)
-    response.write(whole.subarray(0, mishap.afterBytes), () => setTimeout(() => response.destroy(), 50))
+    response.write(whole.subarray(0, mishap.afterBytes), () => {
+      if (mishap.kind === "cut-answer") setTimeout(() => response.destroy(), 50)
+    })
     return
   }
   respond(response, entry, status, kept, whole)

@@ -20,7 +20,7 @@ beforeAll(async () => {
   lab = await openLab()
   place = `${registry.host}/base`
   digest = (await lab.push(`${place}:1`)).digest
-}, 120_000)
+}, 300_000)
 afterAll(async () => {
   await lab[Symbol.asyncDispose]()
   await proxy[Symbol.asyncDispose]()

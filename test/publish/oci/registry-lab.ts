@@ -13,7 +13,7 @@ import { parseReference } from "../../../publish/oci/reference.ts"
 import { openAuthority } from "../../../publish/oci/registry/authority.ts"
 import type { Credential } from "../../../publish/oci/registry/docker-config.ts"
 import { openRegistryClient, type RegistryClient } from "../../../publish/oci/registry/registry-client.ts"
-import { openTransport, registryOrigin } from "../../../publish/oci/registry/transport.ts"
+import { findOrigin, openTransport } from "../../../publish/oci/registry/transport.ts"
 import { readTrustedKeys, trustKey } from "../../../trust/trusted-keys.ts"
 import { type ImageFolder, openTestStore, type TestStore } from "../../trust/image-folder.ts"
 
@@ -47,20 +47,20 @@ export async function openLab({ strangers = false }: { readonly strangers?: bool
   const [own] = await readTrustedKeys(from.home)
   if (own !== undefined && !strangers) await trustKey(to.home, { ...own, name: "pusher" })
   const clients: AsyncDisposable[] = []
-  const client = (registry: string, credential: Credential): RegistryClient => {
+  const client = async (registry: string, credential: Credential): Promise<RegistryClient> => {
     const transport = openTransport({ plainHttp: false, proxy: { https: "", http: "", except: "" } })
     clients.push(transport)
-    const origin = registryOrigin(registry, false)
+    const origin = await findOrigin(transport, registry, false, new AbortController().signal)
     const authority = openAuthority(transport, origin, async () => credential)
     return openRegistryClient({ origin, transport, authority, now: Date.now, firstWaitMs: 5 })
   }
-  const common = (
+  const common = async (
     text: string,
     { credential = { kind: "none" }, signal, onNote = () => undefined }: Options,
   ) => {
     const reference = parseReference(text)
     return {
-      ...{ client: client(reference.registry, credential), reference, parallel: 3, now: Date.now },
+      ...{ client: await client(reference.registry, credential), reference, parallel: 3, now: Date.now },
       signal: signal ?? new AbortController().signal,
       progress: {
         ...silentProgress,
@@ -70,14 +70,19 @@ export async function openLab({ strangers = false }: { readonly strangers?: bool
   }
   return {
     ...{ image, from, to },
-    push(text, options = {}) {
+    async push(text, options = {}) {
       const workDir = join(from.home.cache, "oci")
       mkdirSync(workDir, { recursive: true })
       const mountFrom = options.mountFrom ?? null
-      return pushImage({ ...common(text, options), image: options.image ?? image, mountFrom, workDir })
+      return pushImage({
+        ...(await common(text, options)),
+        image: options.image ?? image,
+        mountFrom,
+        workDir,
+      })
     },
     async pull(text, options = {}) {
-      const request = common(text, options)
+      const request = await common(text, options)
       const keys = await readTrustedKeys(to.home)
       const imagesDir = join(to.home.images, "by-digest")
       mkdirSync(imagesDir, { recursive: true })

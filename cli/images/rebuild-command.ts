@@ -1,0 +1,54 @@
+/** `stereo images rebuild`: whether an image comes out the same when it is built again. */
+
+import type { Command } from "commander"
+import type { RebuildReport } from "../../builder/rebuild.ts"
+import { jsonText } from "../../contract/json-text.ts"
+import { builderContext } from "../builder-context.ts"
+import type { CliContext } from "../context.ts"
+
+interface RebuildOptions {
+  readonly offline?: boolean
+  readonly json?: boolean
+}
+
+const DIFFERS = 2
+
+const HELP = `
+Packages are those of the lock that the image carries, out of the store or from Debian; nothing else of earlier builds
+is used but tools trees, which its second lock names. The checkout must give the plan that the manifest names.
+Signatures are left out: they hold the time of signing.
+
+Exit codes: 0 the same bytes, 2 something differs (and the second image is kept), 1 it could not be rebuilt, 64 usage.
+
+Example:
+  $ stereo images rebuild base`
+
+export function addRebuildCommand(images: Command, context: CliContext): void {
+  images
+    .command("rebuild")
+    .description("build an image again from its own lock and compare: exit code 2 when a byte differs")
+    .argument("<image>", "a name, a digest, or at least 6 digits of its beginning")
+    .option("--offline", "take packages from the store alone: nothing is fetched")
+    .option("--json", "print as JSON")
+    .addHelpText("after", HELP)
+    .action(async (reference: string, options: RebuildOptions) => {
+      const { rebuildImage } = await import("../../builder/rebuild.ts")
+      const report = await rebuildImage(context.projectDir, reference, builderContext(context, options))
+      const same = report.keptDir === null
+      if (!same) context.exitWith(DIFFERS)
+      context.print(options.json ? jsonText({ same, ...report }) : render(report))
+    })
+}
+
+function render({ name, digest, rebuiltDigest, files, keptDir }: RebuildReport): string {
+  const rows = files.flatMap(({ name: file, same, sha256, differences }) => [
+    `  ${same ? "same   " : "DIFFERS"}  ${file.padEnd(22)}  ${sha256.before ?? "not there"}`,
+    ...(same ? [] : [`${" ".repeat(35)}${sha256.after ?? "not there"}`]),
+    ...differences.map((line) => `             ${line}`),
+  ])
+  const verdict =
+    keptDir === null
+      ? `${name} ${digest}: rebuilt, every byte the same`
+      : `${name}: NOT the same: was ${digest}, is ${rebuiltDigest}\nthe second one is in ${keptDir}`
+  return `${rows.join("\n")}\n${verdict}\n`
+}

@@ -1,0 +1,63 @@
+import { readdirSync, realpathSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { openOtherSurroundings } from "../repro/other-surroundings.ts"
+import { openTestHome, sharedHome } from "./test-home.ts"
+
+const share = {
+  images: join(sharedHome, "images"),
+  tools: join(sharedHome, "tools"),
+  "cache/store": join(sharedHome, "cache", "store"),
+}
+
+describe("an image is the same bytes", () => {
+  it("when it is built again with other folders, host name, user, umask, time zone, language and clock", async () => {
+    using elsewhere = await openOtherSurroundings(share)
+    // the surroundings are what they are said to be
+    const tools = realpathSync(join(sharedHome, "tools", "current"))
+    const facts = await elsewhere.run(["sh", "-c", "hostname; id -u; umask; date +%z; echo $HOME"])
+    expect(facts.stdout).toMatch(/^elsewhere\n4242\n0077\n\+1345\n.*stereo elsewhere-/)
+    const folders = [
+      "--ro-bind",
+      join(tools, "usr"),
+      "/usr",
+      "--symlink",
+      "usr/lib64",
+      "/lib64",
+      "--clearenv",
+    ]
+    const inside = ["--unshare-all", ...folders, "--symlink", "usr/lib", "/lib", "--", "/usr/bin/date", "+%F"]
+    expect(await elsewhere.run(["bwrap", ...inside])).toEqual({ code: 0, stdout: "2031-03-30\n" })
+
+    const { code, stdout } = await elsewhere.stereo(["images", "rebuild", "base", "--offline", "--json"])
+    const report = JSON.parse(stdout) as { files: { name: string; same: boolean; differences: string[] }[] }
+    expect(report.files.filter(({ same }) => !same)).toEqual([])
+    expect(report).toMatchObject({ same: true, keptDir: null })
+    expect(report.files.length).toBeGreaterThan(9)
+    expect(code).toBe(0)
+    // nothing of it stays
+    expect(readdirSync(join(elsewhere.home, "cache", "rebuild"))).toEqual([])
+  })
+
+  it("is refused where the definitions are others than those that it was built from", async () => {
+    using elsewhere = await openOtherSurroundings(share)
+    await elsewhere.run([
+      "sh",
+      "-c",
+      'echo "# more" >> "$1"',
+      "sh",
+      join(elsewhere.project, "images/base/files/etc/hosts"),
+    ])
+    const { code, stdout } = await elsewhere.stereo(["images", "rebuild", "base", "--offline"])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+  })
+})
+
+describe("stereo lock", () => {
+  it("says that the project's locks fit, and asks nobody for it", async () => {
+    await using home = openTestHome("")
+    const environment = { STEREO_DEBIAN_MIRROR: "http://127.0.0.1:9/debian" }
+    const { stdout } = await home.must(["lock", "--check"], { environment })
+    expect(stdout).toContain("images/base/lock.toml is as it should be")
+  })
+})
