@@ -45,7 +45,7 @@ const HELP: CompletionOption = { flags: ["--help", "-h"], description: "show the
 function describeOption(option: Option): CompletionOption {
   const flags = [option.long, option.short].filter((flag) => flag !== undefined && flag !== null)
   const takesValue = option.required || option.optional
-  const value = option.argChoices ? words(option.argChoices) : byName(option.name())
+  const value = option.argChoices ? words(option.argChoices) : byName(option.name(), placeholderOf(option))
   return { flags, description: option.description, value: takesValue ? value : null }
 }
 
@@ -59,8 +59,15 @@ function words(choices: readonly string[]): Completed {
   return { kind: "words", words: choices }
 }
 
-function byName(name: string): Completed {
-  if (/^machines?$/.test(name)) return { kind: "machines" }
-  if (/^images?$/.test(name)) return { kind: "images" }
-  return { kind: /^(card|file|path|dir|output)$/.test(name) ? "files" : "nothing" }
+/** `file` of `--key <file>`. */
+function placeholderOf({ flags }: Option): string {
+  return /[<[]([\w-]+)/.exec(flags)?.[1] ?? ""
+}
+
+/** By the first of the names that says what stands there. */
+function byName(...names: readonly string[]): Completed {
+  if (names.some((name) => /^machines?$/.test(name))) return { kind: "machines" }
+  if (names.some((name) => /^images?$/.test(name))) return { kind: "images" }
+  const isFile = names.some((name) => /^(card|file|path|dir|folder|socket|output)$/.test(name))
+  return { kind: isFile ? "files" : "nothing" }
 }

@@ -2,11 +2,12 @@
 
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { stat } from "node:fs/promises"
-import { relative, resolve } from "node:path"
+import { mkdir, rename, rm, stat } from "node:fs/promises"
+import { basename, dirname, join, relative, resolve } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { type Command, InvalidArgumentError } from "commander"
 import { Fault } from "../contract/fault.ts"
+import { storedName } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
 import { DEFAULT_PACKER_VERSION, parsePackerForm } from "../publish/packer/packer-version.ts"
 import type { PackerRequest } from "../publish/packer/render-packer.ts"
@@ -15,7 +16,7 @@ import type { CliContext } from "./context.ts"
 interface PackerOptions {
   readonly output?: string
   readonly region: readonly string[]
-  readonly disk: string
+  readonly disk?: string
   readonly packerVersion: string
   readonly force?: boolean
   readonly json?: boolean
@@ -33,7 +34,10 @@ export function addPackerCommand(program: Command, context: CliContext): void {
       collectRegion,
       [],
     )
-    .requiredOption("--disk <file>", "the image's raw disk, as `stereo images export` makes it")
+    .option(
+      "--disk <file>",
+      "a raw disk of the image, such as one signed for Secure Boot (default: it is exported)",
+    )
     .option(
       "--packer-version <version>",
       "the Packer that will read it, such as Debian's 1.6.6",
@@ -47,9 +51,9 @@ export function addPackerCommand(program: Command, context: CliContext): void {
         "\nPacker installs nothing into a sealed image. The gate boots its disk read-only and has `stereo attest` ask the",
         "machine what it is; the AMI is the same disk, written to a volume and read back.",
         "\nExamples:",
-        "  $ stereo packer base --disk base.raw && cd base.packer && packer init . && packer build -only='gate.*' .",
-        "  $ stereo packer base --disk base.raw --region eu-central-1 --region us-east-1 -o pipeline/base",
-        "  $ stereo packer base --disk base.raw --packer-version 1.6.6",
+        "  $ stereo packer base && cd base.packer && packer init . && packer build -only='gate.*' .",
+        "  $ stereo packer base --region eu-central-1 --region us-east-1 -o pipeline/base",
+        "  $ stereo packer base --packer-version 1.6.6",
       ].join("\n"),
     )
     .action((reference: string, options: PackerOptions) => packer(context, reference, options))
@@ -57,24 +61,42 @@ export function addPackerCommand(program: Command, context: CliContext): void {
 
 async function packer(context: CliContext, reference: string, options: PackerOptions): Promise<void> {
   const form = parsePackerForm(options.packerVersion)
-  const { readImage } = await import("../builder/image-store.ts")
+  const { readImageFolder } = await import("./registry/read-image-folder.ts")
   const { renderPacker } = await import("../publish/packer/render-packer.ts")
   const { writeFolder } = await import("../publish/packer/write-folder.ts")
-  const image = await readImage(context.home, reference)
-  const dir = resolve(options.output ?? `${image.manifest.name}.packer`)
-  const disk = await describeDisk(context, options.disk, dir)
-  const request = { manifest: image.manifest, digest: image.digest, disk, regions: options.region, form }
-  const files = await renderPacker(request)
+  const { manifest, digest } = await readImageFolder(context, reference)
+  const image = storedName(manifest)
+  const dir = resolve(options.output ?? `${image}.packer`)
+  await using placed =
+    options.disk === undefined
+      ? await exportInto(context, digest, join(dir, `${image}.raw`))
+      : await describeDisk(context, options.disk, dir)
+  const { disk } = placed
+  const files = await renderPacker({ manifest, digest, disk, regions: options.region, form })
   await writeFolder(dir, files, { force: options.force === true })
-  const report = {
-    image: image.name,
-    digest: image.digest,
-    dir,
-    disk,
-    form,
-    files: files.map(({ name }) => name),
-  }
+  await placed.keep()
+  const report = { image, digest, dir, disk, form, files: files.map(({ name }) => name) }
   context.print(options.json ? jsonText(report) : describe(report))
+}
+
+interface PlacedDisk extends AsyncDisposable {
+  readonly disk: PackerRequest["disk"]
+  /** Puts it where the template looks for it, once that is written. */
+  keep(): Promise<void>
+}
+
+/** Always anew: the same image gives the same bytes, and what lay there may have been another's. */
+async function exportInto(context: CliContext, digest: string, path: string): Promise<PlacedDisk> {
+  const { writeDisk } = await import("./images/export-disk.ts")
+  await mkdir(dirname(path), { recursive: true })
+  const next = `${path}.next`
+  await rm(next, { force: true })
+  const { report } = await writeDisk(context, digest, { format: "raw", output: next })
+  return {
+    disk: { file: basename(path), sha256: report.sha256, sizeBytes: report.sizeBytes },
+    keep: () => rename(next, path),
+    [Symbol.asyncDispose]: () => rm(next, { force: true }),
+  }
 }
 
 interface Report extends Pick<PackerRequest, "digest" | "form" | "disk"> {
@@ -83,11 +105,11 @@ interface Report extends Pick<PackerRequest, "digest" | "form" | "disk"> {
   readonly files: readonly string[]
 }
 
-async function describeDisk(context: CliContext, file: string, dir: string): Promise<PackerRequest["disk"]> {
+async function describeDisk(context: CliContext, file: string, dir: string): Promise<PlacedDisk> {
   const path = resolve(file)
   const found = await stat(path).catch((cause: unknown) => {
     throw new Fault("packer/no-disk", `${file}: there is no such disk`, {
-      hint: "make it: stereo images export IMAGE --format raw",
+      hint: "make one with `stereo images export IMAGE --format raw`, or leave --disk away",
       cause,
     })
   })
@@ -98,7 +120,11 @@ async function describeDisk(context: CliContext, file: string, dir: string): Pro
     await pipeline(createReadStream(path), hash, { signal: context.signal })
     return hash.digest("hex")
   })
-  return { file: relative(dir, path), sha256, sizeBytes: found.size }
+  return {
+    disk: { file: relative(dir, path), sha256, sizeBytes: found.size },
+    keep: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  }
 }
 
 function describe({ image, digest, dir, disk, form, files }: Report): string {

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import type { Home } from "../contract/home.ts"
 import { silentProgress } from "../contract/progress.ts"
 import { currentToolsTree } from "../contract/tools-tree.ts"
-import { checkPrograms, checkTools } from "./doctor/check-programs.ts"
+import { checkOptional, checkPrograms, checkTools } from "./doctor/check-programs.ts"
 import { checkRoom } from "./doctor/check-room.ts"
 import type { Finding } from "./doctor/finding.ts"
 import { probeAccelerator } from "./probe/probe-accelerator.ts"
@@ -17,7 +17,8 @@ export async function examineHost(home: Home, signal: AbortSignal): Promise<read
   const tools = await checkTools(toolsDir)
   const usable = [...programs, tools].every(({ status }) => status !== "fail")
   const accelerator = await checkAccelerator(home, usable ? toolsDir : null, signal)
-  return [...programs, tools, await checkImages(home), accelerator, ...(await checkRoom(home))]
+  const room = await checkRoom(home)
+  return [...programs, tools, await checkImages(home), accelerator, ...room, await checkOptional()]
 }
 
 async function checkImages(home: Home): Promise<Finding> {

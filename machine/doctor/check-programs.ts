@@ -36,6 +36,20 @@ export async function checkTools(toolsDir: string | null): Promise<Finding> {
   return { subject, status: "ok", found: line.replace(/ \(Debian.*/, ""), meaning, fix: null }
 }
 
+/** What only some commands have a use for: nothing is wrong without it. */
+export async function checkOptional(): Promise<Finding> {
+  const end = await runToEnd({ file: "packer", args: ["version"] }, TIMEOUT_MS).catch(() => null)
+  const version = /^Packer v(\S+)/m.exec(end?.output ?? "")?.[1]
+  return {
+    subject: "packer",
+    status: "ok",
+    found: version === undefined ? "not installed, and not needed" : version,
+    meaning:
+      "only a pipeline of its own needs it: stereo packer --packer-version renders for any from 1.6.6 on",
+    fix: null,
+  }
+}
+
 interface Program {
   readonly subject: string
   readonly file: string

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import nunjucks from "nunjucks"
+import { storedName } from "../../contract/image-name.ts"
 import type { Manifest } from "../../contract/manifest.ts"
 import { VIRTIO_PORTS } from "../../contract/wire.ts"
 import type { PackerForm } from "./packer-version.ts"
@@ -43,7 +44,8 @@ export async function renderPacker(request: PackerRequest): Promise<readonly Ren
 }
 
 function describe({ manifest, digest, disk, regions, form }: PackerRequest) {
-  const { name, profile, resources, verity } = manifest
+  const { profile, resources, verity } = manifest
+  const name = storedName(manifest)
   const [region = "us-east-1", ...copies] = regions
   return {
     comment: oneLine,

@@ -17,7 +17,7 @@ beforeAll(async () => {
   registry = await openDockerRegistry()
   proxy = await openFaultyProxy(registry.host)
   lab = await openLab()
-}, 120_000)
+}, 300_000)
 afterAll(async () => {
   await lab[Symbol.asyncDispose]()
   await proxy[Symbol.asyncDispose]()

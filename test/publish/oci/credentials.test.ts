@@ -9,7 +9,7 @@ import { parseChallenge } from "../../../publish/oci/registry/challenge.ts"
 import { type Credential, readCredential } from "../../../publish/oci/registry/docker-config.ts"
 import { openTransport } from "../../../publish/oci/registry/transport.ts"
 import { trustNewAuthority } from "../../fakes/certificates.ts"
-import { openDockerRegistry } from "../../fakes/registry/docker-registry.ts"
+import { openDockerRegistry, registryTree } from "../../fakes/registry/docker-registry.ts"
 import { openFaultyProxy } from "../../fakes/registry/faulty-proxy.ts"
 import { openTokenServer } from "../../fakes/registry/token-server.ts"
 import { type Lab, openLab } from "./registry-lab.ts"
@@ -24,8 +24,10 @@ const wrong: Credential = { kind: "password", user: USER, password: "guess" }
 
 let lab: Lab
 beforeAll(async () => {
+  // before the tests, whose time is shorter
+  await registryTree()
   lab = await openLab()
-}, 120_000)
+}, 300_000)
 afterAll(() => lab[Symbol.asyncDispose]())
 
 describe("a registry that wants a password", () => {
@@ -83,6 +85,17 @@ describe("a registry that wants a token", () => {
     await lab.push(`${proxy.host}/team/base:1`, { credential: right })
     expect(proxy.passed.filter(({ status }) => status === 401).length).toBeGreaterThan(1)
     expect(server.asked.length).toBeGreaterThan(1)
+  })
+
+  it("gets one in the end when the service is busy", async () => {
+    await using server = await openTokenServer(USER, PASSWORD, "")
+    await using registry = await openDockerRegistry({
+      auth: server.auth,
+      files: { "root.pem": server.rootPem },
+    })
+    server.busy = 2
+    await lab.push(`${registry.host}/patient:1`, { credential: right })
+    expect(server.asked.length).toBeGreaterThan(2)
   })
 
   it("is not given one for a wrong password", async () => {

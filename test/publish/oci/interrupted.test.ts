@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { openUploadNotes } from "../../../publish/oci/registry/upload-notes.ts"
 import { type DockerRegistry, openDockerRegistry } from "../../fakes/registry/docker-registry.ts"
 import {
   type FaultyProxy,
@@ -16,7 +17,7 @@ let proxy: FaultyProxy
 beforeAll(async () => {
   registry = await openDockerRegistry()
   proxy = await openFaultyProxy(registry.host)
-}, 120_000)
+}, 300_000)
 afterAll(async () => {
   await proxy[Symbol.asyncDispose]()
   await registry[Symbol.asyncDispose]()
@@ -87,6 +88,34 @@ describe("a push that is interrupted", () => {
     once((one) => one.method === "PATCH" && ++patches === 2, { kind: "answer", status: 404, body: unknown })
     const pushed = await lab.push(`${proxy.host}/forgotten/base:1`)
     expect((await lab.pull(`${registry.host}/forgotten/base@${pushed.digest}`)).digest).toBe(lab.image.digest)
+  })
+
+  it("begins again when what it noted of an earlier run is long gone", async () => {
+    await using lab = await openLab()
+    const uploads = join(lab.from.home.cache, "oci", "uploads")
+    const root = `sha256:${lab.image.manifest.files.root.sha256}`
+    const gone = `http://${proxy.host}/v2/gone/base/blobs/uploads/00000000-0000-4000-8000-000000000000?_state=x`
+    await openUploadNotes(uploads, `${proxy.host}/gone/base`).write(root, gone)
+    const before = proxy.passed.length
+    const pushed = await lab.push(`${proxy.host}/gone/base:1`)
+    expect(
+      proxy.passed.slice(before).some(({ path, status }) => path.includes("_state=x") && status >= 400),
+    ).toBe(true)
+    expect(pushed.blobs.find(({ digest }) => digest === root)).toMatchObject({ how: "sent", resumedAt: 0 })
+    expect(readdirSync(uploads)).toEqual([])
+  })
+
+  it("says when the registry took the manifest for another one", async () => {
+    await using lab = await openLab()
+    const headers = { "docker-content-digest": `sha256:${"0".repeat(64)}` }
+    proxy.mishap = ({ method, path }) =>
+      method === "PUT" && path.includes("/manifests/")
+        ? { kind: "change", change: (body) => body, headers }
+        : null
+    await expect(lab.push(`${proxy.host}/other/base:1`)).rejects.toMatchObject({
+      code: "registry/other-digest",
+    })
+    proxy.mishap = () => null
   })
 
   it("does not send a blob again when only the answer to its last request was lost", async () => {

@@ -23,7 +23,7 @@ beforeAll(async () => {
   lab = await openLab()
   registry = await openDockerRegistry()
   tree = await registryTree()
-}, 120_000)
+}, 300_000)
 afterAll(async () => {
   await lab[Symbol.asyncDispose]()
   await registry[Symbol.asyncDispose]()

@@ -9,7 +9,7 @@ import { openLab } from "./registry-lab.ts"
 let registry: DockerRegistry
 beforeAll(async () => {
   registry = await openDockerRegistry()
-}, 120_000)
+}, 300_000)
 afterAll(() => registry[Symbol.asyncDispose]())
 
 describe("an image that goes through a real registry", () => {

@@ -20,7 +20,7 @@ beforeAll(async () => {
   lab = await openLab()
   place = `${registry.host}/base`
   digest = (await lab.push(`${place}:1`)).digest
-}, 120_000)
+}, 300_000)
 afterAll(async () => {
   await lab[Symbol.asyncDispose]()
   await proxy[Symbol.asyncDispose]()
@@ -212,6 +212,13 @@ describe("an artifact that is not what was signed", () => {
     const { images, hidden } = lab.pulled()
     expect(images).toEqual([])
     expect(hidden.filter((name) => name.includes(reference.split(":").at(-1) ?? ""))).toEqual([])
+  })
+
+  it("is cut off where a compressed file ought to end, not after all of it was written", async () => {
+    const bomb = await putBlob(place, zstdCompressSync(Buffer.alloc(64 << 20)))
+    const reference = await pullChanged((one) => void Object.assign(layer(one, "ruleset.json"), bomb))
+    const { size_bytes: size } = lab.image.manifest.files.ruleset
+    await expect(lab.pull(reference)).rejects.toThrow(`it has more than its ${size} bytes`)
   })
 
   it("is refused when another key signed it, before any file is asked for: the registry's log is the witness", async () => {
