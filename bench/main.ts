@@ -6,6 +6,7 @@ import { openFakeProvider } from "../test/fakes/provider.ts"
 import { benchBoot } from "./boot.ts"
 import { benchBuild } from "./build.ts"
 import { benchDecision } from "./decision.ts"
+import { benchFormats } from "./formats.ts"
 import { benchHostPath } from "./host-path.ts"
 import { benchImages } from "./images.ts"
 import { benchOverhead } from "./overhead.ts"
@@ -22,6 +23,7 @@ const parts: Readonly<Record<string, Part>> = {
   build: ["Build, cold and cached", () => benchBuild(sharedHome)],
   boot: ["Boot to ready, ten times", (note) => benchBoot(home, 10, note)],
   registry: ["Push and pull, beside skopeo", () => benchRegistry(home)],
+  formats: ["Export in each format", (note) => benchFormats(home, note)],
   images: ["Beside an image of Debian's mkosi", benchImages],
   decision: ["The decision alone", async () => benchDecision()],
   host: ["The host's half of the path", benchHostPath],

@@ -1,6 +1,7 @@
 /** An image's path: plan → lock → rootfs → seal → measure → describe → artifact → provenance → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
+import type { Site } from "../contract/site.ts"
 import { openSigner } from "../trust/open-signer.ts"
 import type { PublicKey } from "../trust/public-key.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
@@ -13,7 +14,7 @@ import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
 import { makeMeasurements } from "./make-measurements.ts"
 import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
-import { resolvePlan } from "./resolve-plan.ts"
+import { refuseLackOfSite, resolvePlan } from "./resolve-plan.ts"
 import { setupTools } from "./setup-tools.ts"
 import { shellCommand } from "./shell-command.ts"
 import { type BuildContext, openStages, type StageRow } from "./stages.ts"
@@ -29,20 +30,22 @@ export interface BuildReport {
 
 export async function buildImage(
   projectDir: string,
-  { name, profile }: ProfiledName,
+  { name, profile, site = null }: ProfiledName & { readonly site?: Site | null },
   context: BuildContext,
 ): Promise<BuildReport> {
   const { home, progress, signal, now, signing = {} } = context
   const startedAtMs = now()
   const stored = storedName({ name, profile })
   // before it waits for another build: a definition that is wrong, and a key that is not there, are said at once
-  await resolvePlan(projectDir, name, profile)
+  refuseLackOfSite(await resolvePlan(projectDir, name, profile, site))
   const signer = await openSigner(home, signing, signal)
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
   const stages = await openStages(context, `build-${stored}`, shellCommand({ name, profile }))
-  const resolved = await stages.plain("plan", `plan: ${stored}`, () => resolvePlan(projectDir, name, profile))
+  const resolved = await stages.plain("plan", `plan: ${stored}`, () =>
+    resolvePlan(projectDir, name, profile, site),
+  )
   const { plan } = resolved
   const target = { projectDir, name, profile, wants: lockWants(plan), given: context.locks?.image }
   const lock = await openLock(target, context, stages)
@@ -66,7 +69,18 @@ export async function buildImage(
       const { runner } = stages
       const { keyless } = signing
       await makeProvenance({
-        ...{ projectDir, resolved, toolsDir, manifestText, dir, signer, runner, startedAtMs, now },
+        ...{
+          projectDir,
+          resolved,
+          lock: lock.lock,
+          toolsDir,
+          manifestText,
+          dir,
+          signer,
+          runner,
+          startedAtMs,
+          now,
+        },
         ...(keyless === undefined ? {} : { keyless }),
       })
       return manifestText

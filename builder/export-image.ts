@@ -13,6 +13,7 @@ import { makeUki } from "./artifact/make-uki.ts"
 import { authenticodeSha256 } from "./artifact/pe-file.ts"
 import { makeDisk } from "./export/make-disk.ts"
 import { packQcow2, packZstd } from "./export/pack-disk.ts"
+import { predictPcr7 } from "./export/predict-pcr7.ts"
 import { type SecureBootKey, signUki } from "./export/sign-uki.ts"
 
 export interface ExportRequest {
@@ -24,6 +25,8 @@ export interface ExportRequest {
   readonly output: string
   /** How Secure Boot is to trust it: a key, or a file that was signed elsewhere; null: it is not to. */
   readonly signing: SecureBootKey | { readonly signedUki: string } | null
+  /** The firmware's variable store, for which register 7 is foretold; null: it is not. Wants a key in `signing`. */
+  readonly firmwareVariables: string | null
   readonly toolsDir: string
   readonly logFile: string
   readonly progress: Progress
@@ -37,6 +40,8 @@ export interface ExportReport {
   readonly sha256: string
   /** A signature holds its time: without one the same image gives the same bytes. */
   readonly signed: boolean
+  /** What a TPM's register 7 will hold with the variable store that was given. */
+  readonly pcr7: string | null
 }
 
 /** Faults: `export/bad-output`, `export/other-uki`, `export/not-signed`, and those of the tools. */
@@ -50,6 +55,7 @@ export async function exportImage(request: ExportRequest): Promise<ExportReport>
   await progress.step("Unified kernel image", () => placeUki(request, work.dir))
   if (signing !== null && "key" in signing)
     await progress.step("Signature for Secure Boot", () => signUki({ ...tool, ...signing }))
+  const pcr7 = await foretellPolicy(request, work.dir)
   let made = "uki.efi"
   if (format !== "uki") {
     const root = join(imageDir, manifest.files.root.name)
@@ -68,7 +74,7 @@ export async function exportImage(request: ExportRequest): Promise<ExportReport>
   const file = join(work.dir, made)
   const described = { sizeBytes: (await stat(file)).size, sha256: await hashFile(file) }
   await rename(file, output)
-  return { file: output, format, ...described, signed: signing !== null }
+  return { file: output, format, ...described, signed: signing !== null, pcr7 }
 }
 
 /** A folder beside the output, so that the last step is one rename; it goes whatever happens. */
@@ -117,6 +123,20 @@ async function placeUki(request: ExportRequest, work: string): Promise<void> {
     `the unified kernel image has sha256 ${found}, and the manifest foretold ${uefi.uki_sha256}`,
     {
       hint: "another version of ukify made it: build the image again, or use the tools tree it was built with",
+    },
+  )
+}
+
+async function foretellPolicy(request: ExportRequest, work: string): Promise<string | null> {
+  const { firmwareVariables: variables, signing } = request
+  if (variables === null) return null
+  if (signing !== null && "key" in signing)
+    return predictPcr7({ ...request, variables, certificate: signing.certificate, dir: work })
+  throw new Fault(
+    "export/half-a-key",
+    "register 7 holds the certificate by which the firmware started the disk",
+    {
+      hint: "give --secure-boot-key and --secure-boot-cert with --firmware-vars",
     },
   )
 }

@@ -181,6 +181,8 @@ export const imageDefinition = z.strictObject({
   name: imageName,
   description: z.string().min(1),
   extends: z.string().optional(),
+  /** It runs elsewhere, and is built with a site.toml. */
+  site: z.boolean().optional(),
   debian: debianPart.default({ packages: [] }),
   boot: bootPart.default({ packages: [] }),
   npm: z.array(npmPart).default([]),

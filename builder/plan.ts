@@ -1,5 +1,7 @@
 /** A plan: a definition with all that it inherits, flat, and everything it reads known by hash. */
 
+import type { SiteWall } from "../contract/site.ts"
+
 /** Something that the builder itself puts into the root file system. */
 export type PlannedEntry =
   | {
@@ -62,6 +64,8 @@ export interface Plan {
   /** What of images/profiles lies over it. */
   readonly profile: string
   readonly description: string
+  /** Where an image for a cloud finds its gateway, and from where its sshd takes connections. */
+  readonly site?: SiteWall
   /** What lies over each other: strict, the images from the one that extends nothing to itself, the profile. */
   readonly lineage: readonly string[]
   readonly arch: "x86_64"

@@ -1,6 +1,8 @@
 /** From an image's name and profile to its plan: read, flatten, resolve. */
 
+import { Fault } from "../contract/fault.ts"
 import { STRICT_PROFILE } from "../contract/image-name.ts"
+import type { Site } from "../contract/site.ts"
 import { readLayers } from "./definition/read-layers.ts"
 import { flattenDefinitions } from "./plan/flatten.ts"
 import { planImage } from "./plan/plan-image.ts"
@@ -18,17 +20,41 @@ export interface ResolvedPlan {
   readonly bundled: Sources["bundled"]
   /** The folders whose image.toml say it, relative to the project, the undermost first. */
   readonly layerDirs: readonly string[]
+  /** It is for a site, and none was given: it can be looked at and locked, and not be built. */
+  readonly lacksSite: boolean
 }
 
 export async function resolvePlan(
   projectDir: string,
   name: string,
   profile: string = STRICT_PROFILE,
+  site: Site | null = null,
 ): Promise<ResolvedPlan> {
   const layers = await readLayers(projectDir, name, profile)
   const flat = flattenDefinitions(layers.map(({ definition }) => definition))
   const layerDirs = layers.map(({ dir }) => dir)
-  const sources = await readSources(projectDir, flat, layerDirs)
-  const plan = planImage(flat, { name, profile, layers: layers.map(({ definition }) => definition) }, sources)
-  return { plan, sha256: stageKey(plan), contents: sources.contents, bundled: sources.bundled, layerDirs }
+  const sources = await readSources(projectDir, flat, layerDirs, site)
+  const plan = planImage(
+    flat,
+    { name, profile, site, layers: layers.map(({ definition }) => definition) },
+    sources,
+  )
+  return {
+    plan,
+    sha256: stageKey(plan),
+    contents: sources.contents,
+    bundled: sources.bundled,
+    layerDirs,
+    lacksSite: flat.site === true && site === null,
+  }
+}
+
+/** Faults: `image/no-site`. */
+export function refuseLackOfSite({ plan, lacksSite }: ResolvedPlan): void {
+  if (!lacksSite) return
+  throw new Fault(
+    "image/no-site",
+    `image ${plan.name} of the profile ${plan.profile} is for a site, and none was given`,
+    { hint: "--site site.toml tells it the gateway's address and who may log in; docs/ec2.md shows one" },
+  )
 }

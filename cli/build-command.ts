@@ -16,6 +16,7 @@ const TREE_STAGES: readonly TreeStage[] = ["rootfs", "seal"]
 interface BuildOptions extends SigningOptions {
   readonly profile: string
   readonly json?: boolean
+  readonly site?: string
   readonly offline?: boolean
   readonly relock?: boolean
   readonly shell?: boolean
@@ -28,6 +29,10 @@ export function addBuildCommand(program: Command, context: CliContext): void {
     .description("build an image: what did not change since the last build comes from the cache")
     .argument("<image>", "a folder of images/ with an image.toml")
     .option("--profile <profile>", "a folder of images/profiles", STRICT_PROFILE)
+    .option(
+      "--site <file>",
+      "a site.toml, for a profile that runs elsewhere: its gateway, and who may log in",
+    )
     .option("--offline", "take packages from the store alone: nothing is fetched")
     .option(
       "--relock",
@@ -51,6 +56,7 @@ export function addBuildCommand(program: Command, context: CliContext): void {
         "  $ stereo build coder",
         "  $ stereo build coder --profile debug && stereo up --image coder-debug",
         "  $ stereo build coder --shell",
+        "  $ stereo build coder --profile ec2 --site site.toml",
       ].join("\n"),
     )
     .action(async (image: string, options: BuildOptions) => {
@@ -58,9 +64,11 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       if (options.at !== undefined) command.error("--at is for --shell")
       const signing = readSigningChoice(options, context.environment)
       const { buildImage } = await import("../builder/build.ts")
+      const { readSite } = await import("../builder/definition/read-site.ts")
+      const site = options.site === undefined ? null : await readSite(options.site)
       const report = await buildImage(
         context.projectDir,
-        { name: image, profile: options.profile },
+        { name: image, profile: options.profile, site },
         { ...builderContext(context, options), signing },
       )
       const trusted = await isTrusted(context, report)

@@ -25,6 +25,7 @@ import { addLsCommand } from "./ls-command.ts"
 import { addPackerCommand } from "./packer-command.ts"
 import { addPlanCommand } from "./plan-command.ts"
 import { terminalProgress } from "./progress.ts"
+import { addPublishCommand } from "./publish-command.ts"
 import { addPullCommand } from "./pull-command.ts"
 import { addPushCommand } from "./push-command.ts"
 import { reportFailure } from "./report-failure.ts"
@@ -74,6 +75,7 @@ addBuildCommand(program, context)
 addImagesCommand(program, context)
 addKeysCommand(program, context)
 addPushCommand(program, context)
+addPublishCommand(program, context)
 addPullCommand(program, context)
 addUpCommand(program, context)
 addAttestCommand(program, context)

@@ -13,11 +13,14 @@ export function addPlanCommand(program: Command, context: CliContext): void {
     .description("print an image's resolved plan: nothing is fetched or built")
     .argument("<image>", "a folder of images/ with an image.toml")
     .option("--profile <profile>", "a folder of images/profiles", STRICT_PROFILE)
+    .option("--site <file>", "a site.toml, for a profile that runs elsewhere")
     .option("--json", "print the whole plan as JSON")
     .addHelpText("after", "\nExample:\n  $ stereo plan coder --profile debug --json | jq .sysctls")
-    .action(async (image: string, options: { profile: string; json?: boolean }) => {
+    .action(async (image: string, options: { profile: string; site?: string; json?: boolean }) => {
+      const { readSite } = await import("../builder/definition/read-site.ts")
+      const site = options.site === undefined ? null : await readSite(options.site)
       const { resolvePlan } = await import("../builder/resolve-plan.ts")
-      const resolved = await resolvePlan(context.projectDir, image, options.profile)
+      const resolved = await resolvePlan(context.projectDir, image, options.profile, site)
       const document = { sha256: resolved.sha256, ...resolved.plan }
       context.print(options.json ? jsonText(document) : describe(resolved))
     })

@@ -15,9 +15,11 @@ export function terminalProgress(stream: NodeJS.WriteStream, now: () => number):
     async step(title, work) {
       const startedAtMs = now()
       const seconds = () => `${((now() - startedAtMs) / 1000).toFixed(1)} s`
-      const drawing = stream.isTTY
-        ? await drawSpinner(stream, title, seconds)
-        : drawLines(stream, title, seconds)
+      // a terminal that says it has no columns, as script(1) and some CI make it, keeps ora drawing for ever
+      const drawing =
+        stream.isTTY && stream.columns > 0
+          ? await drawSpinner(stream, title, seconds)
+          : drawLines(stream, title, seconds)
       try {
         const result = await work(drawing.note)
         drawing.end(true)

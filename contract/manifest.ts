@@ -1,6 +1,7 @@
 /** `manifest.toml`: what an image's artifact says of itself. Written by the builder, read by the rest. */
 
 import { z } from "zod"
+import { siteWall } from "./site.ts"
 
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits")
 
@@ -16,6 +17,8 @@ export const manifest = z.strictObject({
   name: z.string(),
   /** What of images/profiles lies over the definition; `strict` loosens nothing. */
   profile: z.string(),
+  /** Of an image for a cloud: its gateway, and from where its sshd takes connections. Absent: it runs on this host. */
+  site: siteWall.optional(),
   arch: z.literal("x86_64"),
   /** Hash of the resolved plan; the image's identity as an intention. */
   plan: sha256Hex,

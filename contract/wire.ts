@@ -36,6 +36,14 @@ export const GUEST_FILES = {
   envelopes: "/run/stereo/envelopes.sock",
 } as const
 
+/** What an image for a cloud is told of its site when it is built; an image for this host has none of them. */
+export const SITE_FILES = {
+  /** JSON: address, port, and perhaps the name that the gateway's certificate is for. */
+  gateway: "/usr/lib/stereo/site/gateway.json",
+  authority: "/usr/lib/stereo/site/gateway-ca.pem",
+  authorizedKeys: "/usr/lib/stereo/site/authorized_keys",
+} as const
+
 /** Request headers that only the capture proxy sets and that the host takes off again. */
 export const GUEST_CLAIM_HEADERS = {
   /** The guest's own id of the exchange. */

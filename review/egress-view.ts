@@ -1,6 +1,7 @@
 /** What is known of an image, a machine or a card before it is shown or compared. */
 
 import type { EgressPolicy } from "../contract/egress-grant.ts"
+import type { SiteWall } from "../contract/site.ts"
 
 export const SHOW_FORMATS = ["text", "markdown", "html", "sarif", "json"] as const
 export type ShowFormat = (typeof SHOW_FORMATS)[number]
@@ -29,5 +30,7 @@ export type InnerWall =
       readonly text: string | null
       /** A kernel's listing of it in the form of contract/canonical-ruleset.ts; null where none has loaded it yet. */
       readonly canonical: string | null
+      /** Of an image for a cloud: what it is promised to let through besides. */
+      readonly site?: SiteWall
     }
   | { readonly kind: "unknown"; readonly why: string }

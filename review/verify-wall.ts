@@ -1,5 +1,6 @@
 /** The spine of the proof: from what the kernel has loaded to what can leave, and whether that is what was promised. */
 
+import type { SiteWall } from "../contract/site.ts"
 import { compileRuleset } from "./wall/compile-ruleset.ts"
 import { confirmBreach, type Witness } from "./wall/confirm-breach.ts"
 import { describeBox, describePacket } from "./wall/describe-packet.ts"
@@ -8,6 +9,7 @@ import { judgePassage, type Promised } from "./wall/judge-passage.ts"
 import { parseListing } from "./wall/parse-listing.ts"
 import { passPackets } from "./wall/pass-packets.ts"
 import { findUnordered, planHook } from "./wall/plan-hook.ts"
+import { promiseOf } from "./wall/promise.ts"
 import { joinRegions } from "./wall/region.ts"
 import { type BaseChain, type Construct, HOOKS } from "./wall/statement.ts"
 
@@ -37,26 +39,28 @@ export interface WallProof {
 /** Rule visits, each with one region; what needs more is not proven. The real wall needs about a thousand. */
 const MOST_STEPS = 200_000
 const CLAIMS: Readonly<Record<Promised, string>> = {
-  leaves: "this packet leaves, and is not the capture proxy's to the gateway",
+  leaves: "this packet leaves, and is not the capture proxy's to the gateway, nor another that is promised",
   forwarded: "this packet passes the forward hook, and nothing may be forwarded",
-  arrives: "this packet is taken from the wire, and is not the gateway's answer",
+  arrives:
+    "this packet is taken from the wire, and is not the gateway's answer, nor another that is promised",
   "begun inside": "the capture proxy can begin this inside of the guest",
   diverted: "this packet is turned elsewhere than to the capture proxy's port",
   "cannot leave": "too strict: this packet of the capture proxy to the gateway does not leave",
   "cannot arrive": "too strict: this answer of the gateway does not arrive",
 }
 
-/** Of a listing as `nft -j list ruleset` prints it. Fault: `review/bad-ruleset`. */
-export function proveWall(listing: unknown): WallProof {
+/** Of a listing as `nft -j list ruleset` prints it; `site`: of an image for a cloud. Fault: `review/bad-ruleset`. */
+export function proveWall(listing: unknown, site: SiteWall | null = null): WallProof {
+  const promised = promiseOf(site)
   const ruleset = compileRuleset(parseListing(listing))
   const evaluation: Evaluation = { ruleset, constructs: new Map(), steps: MOST_STEPS }
   for (const { where, what } of [...ruleset.constructs, ...findUnordered(ruleset)]) {
     noteConstruct(evaluation, where, what)
   }
   const passage = passPackets(evaluation)
-  const judged = judgePassage(passage, ruleset.interfaces.length)
+  const judged = judgePassage(passage, promised, ruleset.interfaces.length)
   const witnesses = judged.flatMap((breach) => {
-    const found = confirmBreach(ruleset, breach)
+    const found = confirmBreach(ruleset, promised, breach)
     if (!found.some(({ certain }) => certain))
       noteConstruct(evaluation, ...possible(breach.promise, found, ruleset.interfaces))
     return found.filter(({ certain }) => certain)

@@ -46,6 +46,9 @@ export async function writeArtifact(request: ArtifactRequest): Promise<string> {
     schema: 1,
     name: plan.name,
     profile: plan.profile,
+    ...(plan.site === undefined
+      ? {}
+      : { site: { gateway: plan.site.gateway, ssh: { allow: [...plan.site.ssh.allow] } } }),
     arch: plan.arch,
     plan: request.planSha256,
     files: {

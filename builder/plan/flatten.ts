@@ -18,6 +18,7 @@ function extend(base: ImageDefinition, child: ImageDefinition): ImageDefinition 
   return {
     name: child.name,
     description: child.description,
+    site: child.site ?? base.site,
     debian: {
       suite: child.debian.suite ?? base.debian.suite,
       packages: [...base.debian.packages, ...child.debian.packages],

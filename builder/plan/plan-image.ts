@@ -1,6 +1,7 @@
 /** Resolves a flat definition and the sources it reads into a plan. Pure. */
 
 import { Fault } from "../../contract/fault.ts"
+import type { Site, SiteWall } from "../../contract/site.ts"
 import type { ImageDefinition } from "../image-definition.ts"
 import type { Plan, PlannedEntry } from "../plan.ts"
 import { type NpmPlan, planNpm } from "./plan-npm.ts"
@@ -14,16 +15,18 @@ export interface Identity {
   readonly profile: string
   /** All that lies over each other, the undermost first. */
   readonly layers: readonly ImageDefinition[]
+  readonly site: Site | null
 }
 
 export function planImage(flat: ImageDefinition, identity: Identity, sources: Sources): Plan {
-  const { name, profile, layers } = identity
+  const { name, profile, layers, site } = identity
   // of name and description the profile's would be the last
   const definition = {
     ...flat,
     name,
     description: layers.find((one) => one.name === name)?.description ?? "",
   }
+  if (site !== null && definition.site !== true) throw unusedSite(name, profile)
   const { suite } = definition.debian
   if (suite === undefined) throw missing(definition, "debian.suite", 'suite = "trixie"')
   const { cpus, memory_mib, disk_mib } = definition.resources
@@ -40,6 +43,8 @@ export function planImage(flat: ImageDefinition, identity: Identity, sources: So
     name,
     profile,
     description: definition.description,
+    // absent where there is none, so that the plans of those stay what they were
+    ...(site === null ? {} : { site: wallOf(site) }),
     lineage: layers.map((layer) => layer.name),
     arch: "x86_64",
     debian: { suite, packages: sorted(definition.debian.packages) },
@@ -66,6 +71,18 @@ export function planImage(flat: ImageDefinition, identity: Identity, sources: So
     env: definition.env,
     recipes: sources.recipes,
   }
+}
+
+function wallOf({ gateway: { address, port }, ssh }: Site): SiteWall {
+  return { gateway: { address, port }, ssh: { allow: ssh.allow.map(({ net }) => net) } }
+}
+
+function unusedSite(name: string, profile: string): Fault {
+  return new Fault(
+    "image/unused-site",
+    `image ${name} of the profile ${profile} runs on this host, and takes no site`,
+    { hint: "leave --site out, or build it with --profile ec2" },
+  )
 }
 
 function missing(definition: ImageDefinition, key: string, example: string): Fault {

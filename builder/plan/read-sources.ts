@@ -4,12 +4,14 @@ import { createHash } from "node:crypto"
 import { readdir, readFile, stat } from "node:fs/promises"
 import { join, relative } from "node:path"
 import { Fault } from "../../contract/fault.ts"
+import type { Site } from "../../contract/site.ts"
 import type { ImageDefinition } from "../image-definition.ts"
 import type { Plan } from "../plan.ts"
 import { renderAccounts } from "./accounts.ts"
 import { bundleProgram } from "./bundle-program.ts"
 import { type BundledPackage, readBundledPackages } from "./bundled-packages.ts"
 import { type LockedNpm, readNpmLock } from "./read-npm-lock.ts"
+import { renderSite } from "./render-site.ts"
 import { renderSysctls } from "./render-sysctls.ts"
 import { renderTemplate } from "./render-template.ts"
 
@@ -45,16 +47,22 @@ export async function readSources(
   projectDir: string,
   definition: ImageDefinition,
   folders: readonly string[],
+  site: Site | null = null,
 ): Promise<Sources> {
   const accounts = renderAccounts(definition).map(({ path, mode, text }) => {
     return { path, mode, from: "accounts", bytes: Buffer.from(text) }
   })
   const overlays = await Promise.all(folders.map((folder) => readOverlay(projectDir, folder)))
-  const templates = await Promise.all(definition.template.map((each) => readTemplate(projectDir, each)))
+  const templates = await Promise.all(
+    definition.template.map((each) => readTemplate(projectDir, each, { SITE: site, ENV: definition.env })),
+  )
   const programs = await Promise.all(definition.program.map((each) => readProgram(projectDir, each)))
   const contents = new Map<string, Buffer>()
   const sysctls = renderSysctls(definition).map(({ path, text }) => {
     return { path, mode: 0o644, from: "sysctl", bytes: Buffer.from(text) }
+  })
+  const sited = renderSite(site).map(({ path, text }) => {
+    return { path, mode: 0o644, from: "site.toml", bytes: Buffer.from(text) }
   })
   const files = [
     ...accounts,
@@ -62,6 +70,7 @@ export async function readSources(
     ...overlays.flat(),
     ...templates,
     ...programs.map(({ file }) => file),
+    ...sited,
   ].map(({ bytes, ...file }) => {
     const sha256 = sha256Of(bytes)
     contents.set(sha256, bytes)
@@ -115,9 +124,13 @@ async function readOverlay(projectDir: string, folder: string): Promise<Read[]> 
   )
 }
 
-async function readTemplate(projectDir: string, part: ImageDefinition["template"][number]): Promise<Read> {
+async function readTemplate(
+  projectDir: string,
+  part: ImageDefinition["template"][number],
+  known: { readonly SITE: Site | null; readonly ENV: ImageDefinition["env"] },
+): Promise<Read> {
   const from = join("images", "templates", part.from)
-  const text = await renderTemplate(join(projectDir, from), from)
+  const text = await renderTemplate(join(projectDir, from), from, known)
   return { path: part.to, mode: Number.parseInt(part.mode, 8), from, bytes: Buffer.from(text) }
 }
 

@@ -15,14 +15,14 @@ export async function readBuiltParts(image: StoredImage, context: CliContext): P
     setsDir: join(context.projectDir, "policies", "egress"),
     readFrom: `the built image ${image.name} (manifest ${image.digest.slice(0, 12)}) and policies/egress`,
     notes: await noteStale(image, context),
-    wall: await readBuiltWall(image.dir, image.manifest.files, `the built image ${image.name}`),
+    wall: await readBuiltWall(image.dir, image.manifest, `the built image ${image.name}`),
   }
 }
 
 /** The packet filter that lies in a built image's folder. */
 export async function readBuiltWall(
   dir: string,
-  files: StoredImage["manifest"]["files"],
+  { files, site }: Pick<StoredImage["manifest"], "files" | "site">,
   owner: string,
 ): Promise<InnerWall> {
   const [text, canonical] = await Promise.all(
@@ -33,6 +33,7 @@ export async function readBuiltWall(
     from: `${files.firewall.name} of ${owner}, which a kernel loaded when it was built`,
     text: text ?? null,
     canonical: canonical ?? null,
+    ...(site === undefined ? {} : { site }),
   }
 }
 

@@ -104,8 +104,8 @@ async function readImageWall({ image }: MachineRecord): Promise<InnerWall> {
   const { readBuiltWall } = await import("./read-built-parts.ts")
   try {
     const file = join(image.dir, "manifest.toml")
-    const { files } = parseToml({ text: await readFile(file, "utf8"), file, stage: "image" }, manifest)
-    return await readBuiltWall(image.dir, files, `the image ${image.name} that it was started from`)
+    const parsed = parseToml({ text: await readFile(file, "utf8"), file, stage: "image" }, manifest)
+    return await readBuiltWall(image.dir, parsed, `the image ${image.name} that it was started from`)
   } catch (thrown) {
     const gone = thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT"
     if (!gone && !(thrown instanceof Fault)) throw thrown

@@ -10,7 +10,8 @@ import { printableLine } from "../printable-line.ts"
 
 const HELP = `
 Every packet there can be is taken through all hooks, chains and rules at once, and what leaves is compared with what
-was promised: the capture proxy's TCP to the gateway, and nothing else. docs/wall-proof.md says what is assumed.
+was promised: the capture proxy's TCP to the gateway, and nothing else (of an image for a cloud also what sshd answers
+to those who may log in). docs/wall-proof.md says what is assumed.
 
 Exit codes: 0 proven, 2 broken (with a packet that shows it), 3 not proven (something is not understood), 1 failed.
 
@@ -43,7 +44,9 @@ async function verify(context: CliContext, target: string, json: boolean): Promi
     })
   }
   const listing = parseJson(wall.canonical)
-  const proof = await context.progress.step("Proof of the packet filter", async () => proveWall(listing))
+  const proof = await context.progress.step("Proof of the packet filter", async () =>
+    proveWall(listing, wall.site ?? null),
+  )
   context.print(json ? jsonText({ target, from: wall.from, ...proof }) : render(target, wall.from, proof))
   context.exitWith(EXIT_CODES[proof.verdict])
 }

@@ -11,6 +11,7 @@ export interface ExportOptions {
   readonly secureBootKey?: string
   readonly secureBootCert?: string
   readonly signedUki?: string
+  readonly firmwareVars?: string
   readonly json?: boolean
 }
 
@@ -44,6 +45,10 @@ export function addExportCommand(images: Command, context: CliContext): void {
     .option("--secure-boot-key <file>", "sign for Secure Boot: a private RSA key, as PEM")
     .option("--secure-boot-cert <file>", "its certificate, as PEM")
     .option("--signed-uki <file>", "take a uki of this image that was signed elsewhere")
+    .option(
+      "--firmware-vars <file>",
+      "OVMF's variables: foretell what a TPM's register 7 will hold with them",
+    )
     .option("--json", "print as JSON")
     .addHelpText("after", HELP)
     .action(async (reference: string, { format, ...options }: ExportOptions) => {

@@ -17,6 +17,7 @@ export interface DiskOptions {
   readonly secureBootKey?: string
   readonly secureBootCert?: string
   readonly signedUki?: string
+  readonly firmwareVars?: string
   readonly json?: boolean
 }
 
@@ -50,6 +51,7 @@ export async function writeDisk(
   )
   const report = await exportImage({
     ...{ dir, manifest, format, signing, toolsDir, progress, signal },
+    firmwareVariables: options.firmwareVars ?? null,
     output: options.output ?? `${reference}.${format === "uki" ? "efi" : format}`,
     logFile: join(home.cache, "logs", `export-${reference}-${format}.log`),
   })
@@ -79,12 +81,16 @@ async function findTools({ home }: CliContext): Promise<string> {
   })
 }
 
-function toJson({ file, ...report }: ExportReport, { uefi, verity }: Manifest) {
-  return { path: file, ...report, rootHash: verity.root_hash, uefi }
+function toJson({ file, pcr7, ...report }: ExportReport, { uefi, verity }: Manifest) {
+  const pcrs = { sha256: { ...uefi.pcrs.sha256, ...(pcr7 === null ? {} : { "7": pcr7 }) } }
+  return { path: file, ...report, rootHash: verity.root_hash, uefi: { ...uefi, pcrs } }
 }
 
-function describe({ file, format, sizeBytes, sha256, signed }: ExportReport, { uefi }: Manifest): string {
-  const pcrs = Object.entries(uefi.pcrs.sha256).map(([number, value]) => `  PCR ${number.padEnd(3)} ${value}`)
+function describe(report: ExportReport, manifest: Manifest): string {
+  const { file, format, sizeBytes, sha256, signed } = report
+  const pcrs = Object.entries(toJson(report, manifest).uefi.pcrs.sha256).map(
+    ([number, value]) => `  PCR ${number.padEnd(3)} ${value}`,
+  )
   return [
     `${file}  ${format}, ${(sizeBytes / 1_048_576).toFixed(1)} MiB`,
     `  sha256  ${sha256}`,

@@ -13,6 +13,9 @@ export interface AgentClient {
   readonly findCaller: (inode: string, uid: number) => Promise<Envelope["process"]>
 }
 
+/** An image for a cloud has no agent, since no host has its hand in it: callers stay unknown. */
+export const NO_AGENT: AgentClient = { report: () => undefined, findCaller: () => Promise.resolve(null) }
+
 const MAX_WAITING = 5_000
 const BATCH = 100
 /** Exchanges that end together travel together: each message costs both programs some CPU. */

@@ -5,13 +5,14 @@ import type { TLSSocket } from "node:tls"
 import { reasonOf } from "../../contract/fault.ts"
 import type { Envelope } from "../../contract/uplink.ts"
 import { CAPTURE_PORTS, GUEST_FILES } from "../../contract/wire.ts"
-import { startAgentClient } from "./agent-client.ts"
+import { NO_AGENT, startAgentClient } from "./agent-client.ts"
 import { createAuthority, writeTrust } from "./authority.ts"
 import { askForTunnel } from "./connect-tunnel.ts"
 import type { Connection } from "./connection.ts"
 import { serveDns } from "./dns-server.ts"
 import type { ExchangeContext } from "./exchange.ts"
 import { startGateway } from "./gateway.ts"
+import { readGatewayTarget } from "./gateway-target.ts"
 import { createHttpFront } from "./http-front.ts"
 import { type ClientSocket, findClientSocket } from "./socket-table.ts"
 import { createSyntheticNames } from "./synthetic-names.ts"
@@ -25,10 +26,11 @@ export interface CaptureContext {
 }
 
 export async function runCapture({ nowMs, log, signal }: CaptureContext): Promise<void> {
-  const gateway = startGateway(log, signal)
+  const target = readGatewayTarget()
+  const gateway = startGateway(target, log, signal)
   const names = createSyntheticNames()
   const authority = createAuthority(nowMs)
-  const agent = startAgentClient(GUEST_FILES.envelopes, log)
+  const agent = target.isElsewhere ? NO_AGENT : startAgentClient(GUEST_FILES.envelopes, log)
   const context: ExchangeContext = { gateway, report: agent.report, nowMs, log }
   const front = createHttpFront(context)
 

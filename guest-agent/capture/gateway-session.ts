@@ -11,9 +11,8 @@ import {
   constants,
   type OutgoingHttpHeaders,
 } from "node:http2"
-import { connect as connectTcp } from "node:net"
 import { Fault, reasonOf } from "../../contract/fault.ts"
-import { GATEWAY } from "../../contract/wire.ts"
+import type { GatewayTarget } from "./gateway-target.ts"
 
 export interface GatewaySession {
   readonly request: (headers: OutgoingHttpHeaders, endStream: boolean) => ClientHttp2Stream
@@ -41,8 +40,8 @@ const STREAM_WINDOW_BYTES = 1_048_576
 const SESSION_WINDOW_BYTES = 8_388_608
 
 /** Resolves with a session that the host has answered on within `settingsMs`. */
-export async function openGatewaySession(settingsMs: number): Promise<GatewaySession> {
-  const socket = connectTcp({ host: GATEWAY.address, port: GATEWAY.port, noDelay: true })
+export async function openGatewaySession(target: GatewayTarget, settingsMs: number): Promise<GatewaySession> {
+  const socket = target.connect()
   const http2 = connectHttp2("http://gateway", {
     createConnection: () => socket,
     settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: 262_144 },

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import { type GatewaySession, openGatewaySession } from "./gateway-session.ts"
+import type { GatewayTarget } from "./gateway-target.ts"
 
 export interface Gateway {
   /** An open session; a Fault when there is none for a while. `again`: it has been waited for already. */
@@ -20,7 +21,11 @@ const SETTINGS_MS = { first: 600, factor: 1.5, most: 3_000 } as const
 /** Failures in a row after which the host counts as down. */
 const DOWN_AFTER = 3
 
-export function startGateway(log: (line: string) => void, signal: AbortSignal): Gateway {
+export function startGateway(
+  target: GatewayTarget,
+  log: (line: string) => void,
+  signal: AbortSignal,
+): Gateway {
   let current: GatewaySession | null = null
   let failures = 0
   let lastReason = "not connected yet"
@@ -29,7 +34,7 @@ export function startGateway(log: (line: string) => void, signal: AbortSignal): 
   const keep = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
-        const session = await openGatewaySession(settingsMs(failures))
+        const session = await openGatewaySession(target, settingsMs(failures))
         failures = 0
         current = session
         for (const take of waiting) take(session)

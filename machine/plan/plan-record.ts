@@ -24,6 +24,7 @@ export interface RecordInputs {
 export function planRecord(inputs: RecordInputs): MachineRecord {
   const { card, image, asked } = inputs
   refuseBadNames(asked)
+  if (image.manifest.site !== undefined) throw forElsewhere(image.name)
   const { resources } = image.manifest
   const budget = card.egress.budget_mib ?? image.manifest.egress.budget_mib
   return {
@@ -72,6 +73,16 @@ function planEnvironment(inputs: RecordInputs): Record<string, string> {
     if (value !== undefined) env[placeholder.environment] = value
   }
   return env
+}
+
+function forElsewhere(image: string): Fault {
+  return new Fault(
+    "image/for-elsewhere",
+    `the image ${image} is for a cloud: no host can reach into it here`,
+    {
+      hint: `start it there: stereo up --on ec2 ${image}; or build it without --profile for a machine of this host`,
+    },
+  )
 }
 
 function credentialInCard(provider: string, variable: string): Fault {

@@ -4,7 +4,7 @@ import { subtract } from "./interval.ts"
 import type { Breach, Promised } from "./judge-passage.ts"
 import { type Dimension, only, type PartialBox } from "./packet-space.ts"
 import { likeness, pickPackets } from "./pick-packets.ts"
-import { PROMISE } from "./promise.ts"
+import type { WallPromise } from "./promise.ts"
 import { type Journey, type Packet, runPacket } from "./run-packet.ts"
 import type { Ruleset } from "./statement.ts"
 
@@ -21,13 +21,17 @@ const MOST_PACKETS = 120
 const MOST_WITNESSES = 4
 
 /** A few packets, each by another path; none when no packet tried bears the finding out. */
-export function confirmBreach(ruleset: Ruleset, { promise, regions }: Breach): readonly Witness[] {
+export function confirmBreach(
+  ruleset: Ruleset,
+  promised: WallPromise,
+  { promise, regions }: Breach,
+): readonly Witness[] {
   const byPath = new Map<string, Witness>()
   const packets = regions
     .flatMap(({ box }) => pickPackets(box))
     .toSorted((left, right) => likeness(right) - likeness(left))
   for (const packet of packets.slice(0, MOST_PACKETS)) {
-    const witness = tryPacket(ruleset, promise, packet)
+    const witness = tryPacket(ruleset, promised, promise, packet)
     if (witness === null) continue
     const key = witness.path.join("\n")
     if (!byPath.has(key) || (witness.certain && !byPath.get(key)?.certain)) byPath.set(key, witness)
@@ -37,45 +41,50 @@ export function confirmBreach(ruleset: Ruleset, { promise, regions }: Breach): r
   return (certain.length > 0 ? certain : found).slice(0, MOST_WITNESSES)
 }
 
-function tryPacket(ruleset: Ruleset, promise: Promised, packet: Packet): Witness | null {
+function tryPacket(
+  ruleset: Ruleset,
+  promised: WallPromise,
+  promise: Promised,
+  packet: Packet,
+): Witness | null {
   const toward = { forwarded: "forward", arrives: "input", "cannot arrive": "input" } as const
   const { journeys, complete } = runPacket(
     ruleset,
     packet,
     promise in toward ? toward[promise as "arrives"] : null,
   )
-  const breaking = journeys.filter((journey) => breaks(promise, packet, journey))
+  const breaking = journeys.filter((journey) => breaks(promised, promise, packet, journey))
   const [first] = breaking
   if (first === undefined) return null
   return { promise, packet, path: first.trace, certain: complete && breaking.length === journeys.length }
 }
 
-function breaks(promise: Promised, packet: Packet, { end, values }: Journey): boolean {
+function breaks(promised: WallPromise, promise: Promised, packet: Packet, { end, values }: Journey): boolean {
   switch (promise) {
     case "leaves":
-      return end === "leaves" && !PROMISE.mayLeave.some((box) => fits(values, box))
+      return end === "leaves" && !promised.mayLeave.some((box) => fits(values, box))
     case "forwarded":
       return end === "forwarded"
     case "arrives":
-      return end === "arrives" && !PROMISE.mayArrive.some((box) => fits(onTheWire(packet, values), box))
+      return end === "arrives" && !promised.mayArrive.some((box) => fits(onTheWire(packet, values), box))
     case "begun inside":
-      return end === "inside" && fits(asSent(packet), PROMISE.begunByCapture)
+      return end === "inside" && fits(asSent(packet), promised.begunByCapture)
     case "diverted": {
       const turned =
         values.destination.join() !== only(packet.destination).join() ||
         values.dport.join() !== only(packet.dport).join()
-      const allowed = PROMISE.mayDivert.some(
+      const allowed = promised.mayDivert.some(
         ({ sent, now }) => fits(asSent(packet), sent) && fits(values, now),
       )
       return (
         (end === "inside" || end === "leaves") &&
         turned &&
         !allowed &&
-        fits(asSent(packet), PROMISE.firstPacket)
+        fits(asSent(packet), promised.firstPacket)
       )
     }
     case "cannot leave":
-      return end !== "leaves" || !PROMISE.mayLeave.some((box) => fits(values, box))
+      return end !== "leaves" || !promised.mayLeave.some((box) => fits(values, box))
     case "cannot arrive":
       return end !== "arrives"
     default:

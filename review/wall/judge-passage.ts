@@ -2,7 +2,7 @@
 
 import { everyPacket, only, type PartialBox } from "./packet-space.ts"
 import type { Passage } from "./pass-packets.ts"
-import { PROMISE } from "./promise.ts"
+import type { WallPromise } from "./promise.ts"
 import { joinRegions, type Region, splitRegion } from "./region.ts"
 
 export type Promised =
@@ -22,21 +22,21 @@ export interface Breach {
 /** What may be different of a packet that is let through as promised. */
 const HARMLESS = ["mark", "oif"]
 
-export function judgePassage(passage: Passage, interfaces: number): readonly Breach[] {
+export function judgePassage(passage: Passage, promise: WallPromise, interfaces: number): readonly Breach[] {
   const { leaving, inside, arriving, forwarded } = passage
   const devices = [[1n, BigInt(interfaces - 1)]] as const
-  const cannotLeave = missing(PROMISE.mustLeave, leaving, only(0n), devices)
+  const cannotLeave = missing(promise.mustLeave, leaving, only(0n), devices)
   const breaches: readonly Breach[] = [
-    { promise: "leaves", regions: without(leaving, PROMISE.mayLeave) },
+    { promise: "leaves", regions: without(leaving, promise.mayLeave) },
     { promise: "forwarded", regions: forwarded },
-    { promise: "arrives", regions: without(arriving.map(asOnTheWire), PROMISE.mayArrive) },
+    { promise: "arrives", regions: without(arriving.map(asOnTheWire), promise.mayArrive) },
     {
       promise: "begun inside",
-      regions: inside.flatMap((one) => within(sentAs(one), PROMISE.begunByCapture)),
+      regions: inside.flatMap((one) => within(sentAs(one), promise.begunByCapture)),
     },
-    { promise: "diverted", regions: [...leaving, ...inside].flatMap(diverted) },
+    { promise: "diverted", regions: [...leaving, ...inside].flatMap((one) => diverted(one, promise)) },
     { promise: "cannot leave", regions: cannotLeave },
-    { promise: "cannot arrive", regions: missing(PROMISE.mustArrive, arriving, devices, devices) },
+    { promise: "cannot arrive", regions: missing(promise.mustArrive, arriving, devices, devices) },
   ]
   return breaches.filter(({ regions }) => regions.length > 0)
 }
@@ -64,11 +64,11 @@ function asOnTheWire(region: Region): Region {
 }
 
 /** First packets that were turned elsewhere than to the capture proxy's own ports. */
-function diverted(region: Region): readonly Region[] {
+function diverted(region: Region, promise: WallPromise): readonly Region[] {
   const { destination, dport } = region.now
   if (destination === undefined && dport === undefined) return []
-  const first = within(sentAs(region), PROMISE.firstPacket).map((one) => ({ ...one, now: region.now }))
-  return PROMISE.mayDivert.reduce((rest: readonly Region[], { sent, now }) => {
+  const first = within(sentAs(region), promise.firstPacket).map((one) => ({ ...one, now: region.now }))
+  return promise.mayDivert.reduce((rest: readonly Region[], { sent, now }) => {
     return rest.flatMap((one) => {
       const { outside } = splitRegion(sentAs(one), sent)
       const left = outside.map((other) => ({ ...other, now: one.now }))

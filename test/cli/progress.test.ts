@@ -1,6 +1,10 @@
+import { spawnSync } from "node:child_process"
+import { join } from "node:path"
 import { PassThrough } from "node:stream"
+import { stripVTControlCharacters } from "node:util"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { terminalProgress } from "../../cli/progress.ts"
+import { projectDir } from "../rules/sources.ts"
 
 describe("progress off a terminal", () => {
   beforeEach(() => void vi.useFakeTimers())
@@ -26,6 +30,16 @@ describe("progress off a terminal", () => {
     expect(text()).toBe("Long: half way …\ndone: Long: half way (2.5 s)\n")
   })
 
+  it("writes lines to a terminal that has no columns", async () => {
+    const { progress, text } = open({ isTTY: true, columns: 0 })
+    const work = Promise.withResolvers<void>()
+    const step = progress.step("Long", () => work.promise)
+    await vi.advanceTimersByTimeAsync(2500)
+    work.resolve()
+    await step
+    expect(text()).toBe("Long …\ndone: Long (2.5 s)\n")
+  })
+
   it("passes a failure on", async () => {
     const { progress, text } = open()
     await expect(progress.step("Wrong", () => Promise.reject(new Error("no")))).rejects.toThrow("no")
@@ -33,11 +47,34 @@ describe("progress off a terminal", () => {
   })
 })
 
-function open() {
-  const stream = new PassThrough()
+function open(terminal: { readonly isTTY?: true; readonly columns?: number } = {}) {
+  const stream = Object.assign(new PassThrough(), terminal)
   // a stream without isTTY, as a pipe is; the rest of WriteStream is not used off a terminal
   const progress = terminalProgress(stream as unknown as NodeJS.WriteStream, Date.now)
   const said: string[] = []
   stream.on("data", (chunk) => said.push(String(chunk)))
   return { progress, text: () => said.join("") }
 }
+
+describe("progress on a terminal", () => {
+  it("is a list of all steps with their times, what was cached, what was waited for, and what failed", () => {
+    const program = `stty cols 100; exec ${process.execPath} ${join(projectDir, "test/cli/draw-steps.ts")}`
+    const drawn = spawnSync("script", ["-qec", program, "/dev/null"], {
+      encoding: "utf8",
+      // ora draws nothing that turns where it takes itself to be in CI
+      env: { PATH: process.env["PATH"], TERM: "xterm" },
+    })
+    // what stays of a line is what was written after its last erasure
+    const stays = (line: string) => stripVTControlCharacters(line.split("\u001b[0K").at(-1) ?? "")
+    const shown = drawn.stdout.split(/\r?\n/).map((line) => stays(line).replace(/ +\d+\.\d s$/, " N s"))
+    expect(shown.filter((line) => line !== "")).toEqual([
+      "✔ plan: base N s",
+      `✔ ${"rootfs: the root's Debian packages".padEnd(60)}   cached`,
+      "✔ build lock: waiting for the build of process 7 N s",
+      "✖ seal: pruned N s",
+      "no",
+    ])
+    // the step that ran showed its seconds meanwhile
+    expect(stripVTControlCharacters(drawn.stdout)).toMatch(/waiting for the build of process 7 1\.\d s/)
+  })
+})

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { stringify } from "smol-toml"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { manifest as manifestShape } from "../../contract/manifest.ts"
 import { type CliHome, openCliHome } from "./run-stereo.ts"
 
 const SMALL_WALL = readFileSync(join(import.meta.dirname, "../golden/review/small-wall.json"), "utf8")
@@ -23,10 +24,8 @@ function storeImage(ruleset: string): void {
   const manifest = {
     ...{ schema: 1, name: "walled", profile: "strict", arch: "x86_64", plan: "0".repeat(64) },
     files: {
-      ...{ kernel: part("vmlinuz"), initramfs: part("initramfs.cpio"), root: part("root.verity") },
-      ...{ stub: part("linuxx64.efi.stub"), os_release: part("os-release") },
-      ...{ inventory: part("inventory.json"), lock: part("lock.toml"), tools_lock: part("tools-lock.toml") },
-      ...{ firewall: part("firewall.nft"), ruleset: part("ruleset.json"), units: part("units.json") },
+      ...Object.fromEntries(Object.keys(manifestShape.shape.files.shape).map((name) => [name, part(name)])),
+      ...{ firewall: part("firewall.nft"), ruleset: part("ruleset.json") },
     },
     measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
     verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },

@@ -26,10 +26,7 @@ const image = manifest.parse({
   profile: "strict",
   arch: "x86_64",
   plan: "a".repeat(64),
-  files: {
-    ...{ kernel: file, initramfs: file, root: file, stub: file, os_release: file },
-    ...{ firewall: file, ruleset: file, units: file, inventory: file, lock: file, tools_lock: file },
-  },
+  files: Object.fromEntries(Object.keys(manifest.shape.files.shape).map((name) => [name, file])),
   measurements: { ruleset_sha256: "c".repeat(64), units_sha256: "d".repeat(64) },
   verity: { root_hash: "b".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
   kernel: { version: "6.12", command_line: "quiet", vmlinux_sha256: "7".repeat(64) },

@@ -6,6 +6,7 @@ import { renderBubblewrapArgs } from "../../machine/render-bubblewrap-args.ts"
 import { makeRecord } from "./host-stand-in.ts"
 
 const golden = join(import.meta.dirname, "../golden/machine")
+const file = { name: "f", sha256: "1".repeat(64), size_bytes: 1 }
 const image: Manifest = manifest.parse({
   schema: 1,
   name: "base",
@@ -13,17 +14,10 @@ const image: Manifest = manifest.parse({
   arch: "x86_64",
   plan: "a".repeat(64),
   files: {
-    kernel: { name: "vmlinuz", sha256: "1".repeat(64), size_bytes: 1 },
-    initramfs: { name: "initramfs.cpio", sha256: "2".repeat(64), size_bytes: 1 },
-    root: { name: "root.verity", sha256: "3".repeat(64), size_bytes: 1 },
-    stub: { name: "linuxx64.efi.stub", sha256: "7".repeat(64), size_bytes: 1 },
-    os_release: { name: "os-release", sha256: "8".repeat(64), size_bytes: 1 },
-    firewall: { name: "firewall.nft", sha256: "4".repeat(64), size_bytes: 1 },
-    ruleset: { name: "ruleset.json", sha256: "5".repeat(64), size_bytes: 1 },
-    units: { name: "units.json", sha256: "6".repeat(64), size_bytes: 1 },
-    inventory: { name: "inventory.json", sha256: "9".repeat(64), size_bytes: 1 },
-    lock: { name: "lock.toml", sha256: "a".repeat(64), size_bytes: 1 },
-    tools_lock: { name: "tools-lock.toml", sha256: "b".repeat(64), size_bytes: 1 },
+    ...Object.fromEntries(Object.keys(manifest.shape.files.shape).map((name) => [name, file])),
+    kernel: { ...file, name: "vmlinuz" },
+    initramfs: { ...file, name: "initramfs.cpio" },
+    root: { ...file, name: "root.verity" },
   },
   measurements: { ruleset_sha256: "c".repeat(64), units_sha256: "d".repeat(64) },
   verity: { root_hash: "b".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },

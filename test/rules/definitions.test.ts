@@ -7,6 +7,7 @@ import { card } from "../../contract/card.ts"
 import { egressSet } from "../../contract/egress-set.ts"
 import { priceTable } from "../../contract/price-table.ts"
 import { providerDefinition } from "../../contract/provider-definition.ts"
+import { site } from "../../contract/site.ts"
 import { parseToml } from "../../contract/toml.ts"
 import { hostConfig } from "../../host-proxy/provider/host-config.ts"
 import { egressCases } from "../host-proxy/policy/egress-cases.ts"
@@ -15,6 +16,7 @@ import { projectDir } from "./sources.ts"
 /** The files that people write, by their heading in docs/definitions.md. */
 const SHAPES: Readonly<Record<string, z.ZodType>> = {
   "image.toml": imageDefinition,
+  "site.toml": site,
   "jcard.toml": card,
   "host.toml": hostConfig,
   "policies/egress": egressSet,

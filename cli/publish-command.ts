@@ -1,0 +1,178 @@
+/** `stereo publish ec2 IMAGE`: makes an AMI of a built image, once. */
+
+import { randomBytes } from "node:crypto"
+import { readFile, realpath, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { type Command, InvalidArgumentError } from "commander"
+import { Fault, reasonOf } from "../contract/fault.ts"
+import { storedName } from "../contract/image-name.ts"
+import { jsonText } from "../contract/json-text.ts"
+import { currentToolsTree } from "../contract/tools-tree.ts"
+import type { Foresight } from "../publish/ec2/foresee.ts"
+import type { PublishReport, PublishRequest } from "../publish/ec2/publish-image.ts"
+import type { CliContext } from "./context.ts"
+import { addCloudOptions, type CloudOptions, readPlace } from "./ec2/cloud-options.ts"
+
+interface PublishOptions extends CloudOptions {
+  readonly dryRun?: boolean
+  readonly restart?: boolean
+  readonly parallel: number
+  readonly uefiData?: string
+  readonly secureBootKey?: string
+  readonly secureBootCert?: string
+  readonly json?: boolean
+}
+
+const HELP = `
+The image's raw disk is written to a snapshot by the EBS direct APIs: blocks that are not zero, and of a later version
+only those that changed. The AMI boots by UEFI with a TPM and takes IMDSv2 only. It is tagged with the digest of the
+image's manifest: a second run finds it and makes nothing; an interrupted one goes on where it was.
+Permissions, costs and what was tested against what: docs/ec2.md.
+
+Examples:
+  $ stereo publish ec2 coder-ec2 --region eu-central-1 --dry-run
+  $ stereo publish ec2 coder-ec2 --region eu-central-1`
+
+export function addPublishCommand(program: Command, context: CliContext): void {
+  const publish = program
+    .command("publish")
+    .description("take a built image to a cloud")
+    .addHelpText("after", "\nExample:\n  $ stereo publish ec2 coder-ec2 --region eu-central-1")
+  const command = publish
+    .command("ec2")
+    .description("make an AMI of a built image")
+    .argument("<image>", "a name, a digest, or at least 6 digits of its beginning")
+    .option("--dry-run", "print the calls that would be made, and make none that changes anything")
+    .option("--restart", "delete what an interrupted run left, and begin anew")
+    .option(
+      "--parallel <blocks>",
+      "blocks under way at once, 1 to 64; fewer when AWS says so",
+      parseParallel,
+      64,
+    )
+    .option("--secure-boot-key <file>", "sign for Secure Boot: a private RSA key, as PEM")
+    .option("--secure-boot-cert <file>", "its certificate, as PEM")
+    .option(
+      "--uefi-data <file>",
+      "variable store with Secure Boot keys, as `virt-fw-vars --output-aws` writes it",
+    )
+    .option("--json", "print as JSON")
+    .addHelpText("after", HELP)
+    .action((image: string, options: PublishOptions) => publishOnEc2(context, image, options))
+  addCloudOptions(command)
+}
+
+async function publishOnEc2(context: CliContext, reference: string, options: PublishOptions): Promise<void> {
+  const { home, progress, signal } = context
+  const { readImageFolder } = await import("./registry/read-image-folder.ts")
+  const { openClients } = await import("../publish/ec2/open-clients.ts")
+  const { publishImage } = await import("../publish/ec2/publish-image.ts")
+  const { foreseePublish } = await import("../publish/ec2/foresee.ts")
+  const place = readPlace(context, options)
+  const uefiData = await readUefiData(options.uefiData)
+  const { dir, manifest, digest } = await progress.step(`Verifying ${reference}`, () =>
+    readImageFolder(context, reference, "all"),
+  )
+  using clients = openClients(place)
+  const disk = join(home.publish, "ec2", `${digest.slice(0, 16)}-${randomBytes(4).toString("hex")}.raw`)
+  const request: PublishRequest = {
+    ...{ clients, home, progress, signal, pollMs: options.poll * 1000, parallel: options.parallel },
+    image: { name: storedName(manifest), digest, plan: manifest.plan },
+    exportDisk: () => exportDisk(context, options, { dir, manifest, disk }),
+    restart: options.restart === true,
+    ...(uefiData === undefined ? {} : { uefiData }),
+  }
+  try {
+    if (options.dryRun) {
+      const foresight = await foreseePublish(request)
+      context.print(options.json ? jsonText(foresight) : describeForesight(foresight))
+    } else {
+      const report = await publishImage(request)
+      context.print(options.json ? jsonText(report) : describe(report))
+    }
+  } finally {
+    // it can be made again, to the byte
+    await rm(disk, { force: true })
+  }
+}
+
+type Exported = Pick<
+  Awaited<ReturnType<typeof import("./registry/read-image-folder.ts").readImageFolder>>,
+  "dir" | "manifest"
+> & {
+  readonly disk: string
+}
+
+async function exportDisk(
+  context: CliContext,
+  options: PublishOptions,
+  { dir, manifest, disk }: Exported,
+): Promise<string> {
+  const { home, progress, signal } = context
+  const { exportImage } = await import("../builder/export-image.ts")
+  const { mkdir } = await import("node:fs/promises")
+  const { secureBootKey: key, secureBootCert: certificate } = options
+  if ((key === undefined) !== (certificate === undefined))
+    throw new Fault("export/half-a-key", "a signature needs both a key and its certificate", {
+      hint: "give --secure-boot-key and --secure-boot-cert together",
+    })
+  const toolsDir = await realpath(currentToolsTree(home)).catch((cause: unknown) => {
+    throw new Fault("export/no-tools", `there is no tools tree at ${currentToolsTree(home)}`, {
+      hint: "make it with `stereo setup` (about a minute)",
+      cause,
+    })
+  })
+  await mkdir(join(home.publish, "ec2"), { recursive: true })
+  await exportImage({
+    ...{ dir, manifest, toolsDir, progress, signal, format: "raw", output: disk },
+    signing: key !== undefined && certificate !== undefined ? { key, certificate } : null,
+    firmwareVariables: null,
+    logFile: join(home.cache, "logs", "publish-ec2.log"),
+  })
+  return disk
+}
+
+/** Base64, at most what RegisterImage takes. */
+async function readUefiData(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new Fault("ec2/bad-uefi-data", `${file} cannot be read: ${reasonOf(cause)}`, { cause })
+  })
+  const data = text.replace(/\s/g, "")
+  if (/^[A-Za-z0-9+/]+=*$/.test(data) && data.length <= 64_000) return data
+  throw new Fault("ec2/bad-uefi-data", `${file}: expected at most 64000 characters of base64`, {
+    hint: "virt-fw-vars --output-aws FILE writes it from a store with your keys",
+  })
+}
+
+function describe({ imageId, region, created, snapshotId, parentSnapshotId, blocks }: PublishReport): string {
+  if (!created) return `${imageId} in ${region}: it was there, and nothing was made\n`
+  const lines = [
+    `${imageId} in ${region}`,
+    `  snapshot ${snapshotId}${parentSnapshotId ? `, over ${parentSnapshotId}` : ""}`,
+  ]
+  if (blocks !== null) {
+    const { nonZero, sent, resumed } = blocks
+    lines.push(`  ${nonZero} blocks of 512 KiB are not zero: ${sent} sent now, ${resumed} by an earlier run`)
+  }
+  return `${lines.join("\n")}\n`
+}
+
+function describeForesight({ region, imageId, calls, blocks }: Foresight): string {
+  if (imageId !== null) return `${imageId} is there in ${region}: no call would be made\n`
+  const shown = calls.map(({ call, times, parameters }, index) => {
+    const count = times === 1 ? "" : ` × ${times}`
+    return `${index + 1}. ${call}${count} ${jsonText(parameters)}`
+  })
+  const sum =
+    blocks === null
+      ? ""
+      : `${blocks.toSend} of ${blocks.total} blocks, ${(blocks.bytesToSend / 1_048_576).toFixed(1)} MiB, would be sent; ${blocks.nonZero} are not zero\n`
+  return `${shown.join("")}${sum}nothing was changed in ${region}\n`
+}
+
+function parseParallel(text: string): number {
+  const blocks = Number(text)
+  if (Number.isInteger(blocks) && blocks >= 1 && blocks <= 64) return blocks
+  throw new InvalidArgumentError("Expected a number from 1 to 64.")
+}

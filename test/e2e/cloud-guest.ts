@@ -1,0 +1,110 @@
+/** An image for EC2 in QEMU as an instance has it: an NVMe disk, a card with DHCP, and no wire of stereo's. */
+
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
+import { homeLayout } from "../../contract/home.ts"
+import { currentToolsTree, toolsSandboxArgs } from "../../contract/tools-tree.ts"
+import { sharedHome } from "./test-home.ts"
+
+/** QEMU's user network: this host as the guest sees it, and by which forwarded connections come. */
+export const HOST_ADDRESS = "10.0.2.2"
+export const GUEST_MAC = "52:54:00:12:34:56"
+
+export interface CloudGuest extends AsyncDisposable {
+  /** Of this host; leads to the guest's port 22. */
+  readonly sshPort: number
+  readonly console: () => string
+  /** All frames of the card so far, as QEMU captured them. */
+  readonly capture: () => Buffer
+}
+
+/** `imageDir` is the built image's folder. Resolves when the console matches `ready`. */
+export async function startCloudGuest(
+  imageDir: string,
+  commandLine: string,
+  ready: RegExp,
+): Promise<CloudGuest> {
+  const dir = mkdtempSync(join(tmpdir(), "stereo-cloud-"))
+  const sshPort = await freePort()
+  const tree = realpathSync(currentToolsTree(homeLayout(sharedHome)))
+  const sandbox = [
+    ...toolsSandboxArgs(tree),
+    ...["--share-net", "--ro-bind", imageDir, "/image", "--bind", dir, "/out", "--"],
+  ]
+  const child = spawn("bwrap", [...sandbox, ...qemuArgs(commandLine, sshPort)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  })
+  let said = ""
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (said += chunk))
+  const read = (name: string) =>
+    existsSync(join(dir, name)) ? readFileSync(join(dir, name)) : Buffer.alloc(0)
+  const guest: CloudGuest = {
+    sshPort,
+    console: () => read("console.log").toString("latin1"),
+    capture: () => read("net.pcap"),
+    async [Symbol.asyncDispose]() {
+      await end(child)
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+  for (let looks = 0; looks < 360; looks += 1) {
+    if (ready.test(guest.console())) return guest
+    if (child.exitCode !== null) break
+    await delay(500)
+  }
+  const tail = guest.console().slice(-2000)
+  await guest[Symbol.asyncDispose]()
+  throw new Error(`the guest does not come up\n${said}\n${tail}`)
+}
+
+function qemuArgs(commandLine: string, sshPort: number): string[] {
+  return [
+    ...["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"],
+    ...["-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1024"],
+    ...["-serial", "file:/out/console.log", "-device", "virtio-rng-pci"],
+    ...["-kernel", "/image/vmlinuz", "-initrd", "/image/initramfs.cpio.zst", "-append", commandLine],
+    ...["-drive", "if=none,id=root,file=/image/root.verity,format=raw,readonly=on"],
+    ...["-device", "nvme,drive=root,serial=stereo-root"],
+    ...["-netdev", `user,id=net,hostfwd=tcp:127.0.0.1:${sshPort}-:22`],
+    ...["-device", `virtio-net-pci,netdev=net,romfile=,mac=${GUEST_MAC}`],
+    ...["-object", "filter-dump,id=dump,netdev=net,file=/out/net.pcap"],
+  ]
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill("SIGKILL")
+  await once(child, "exit")
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1")
+  await once(probe, "listening")
+  const address = probe.address()
+  probe.close()
+  await once(probe, "close")
+  return typeof address === "object" && address !== null ? address.port : 0
+}
+
+/** Text that is made once and kept beside the shared caches, so that an image with it in stays the same. */
+export function keptText(name: string, make: () => string): string {
+  const path = join(sharedHome, "cache", "test-site", name)
+  if (!existsSync(path)) {
+    mkdirSync(join(sharedHome, "cache", "test-site"), { recursive: true })
+    writeFileSync(path, make(), { mode: 0o600 })
+  }
+  return readFileSync(path, "utf8")
+}

@@ -1,0 +1,161 @@
+import { readFileSync, writeFileSync } from "node:fs"
+import { createServer, type Server } from "node:net"
+import { join } from "node:path"
+import { PassThrough, Readable } from "node:stream"
+import { text } from "node:stream/consumers"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { readPcap } from "../../attack/witness/read-pcap.ts"
+import { canonicalRuleset } from "../../contract/canonical-ruleset.ts"
+import { manifest as manifestShape } from "../../contract/manifest.ts"
+import { parseToml } from "../../contract/toml.ts"
+import { executeRemote } from "../../machine/execute-remote.ts"
+import { mintSecrets } from "../../machine/plan/mint-secrets.ts"
+import { readHostKey } from "../../publish/ec2/instance/host-key.ts"
+import { makeAuthority, openTlsGateway, type TlsGateway } from "../fakes/tls-gateway.ts"
+import { type CloudGuest, GUEST_MAC, HOST_ADDRESS, keptText, startCloudGuest } from "./cloud-guest.ts"
+import { openTestHome, type TestHome } from "./test-home.ts"
+
+/** Fixed, since it is a part of the image. */
+const GATEWAY_PORT = 43_128
+let home: TestHome
+let gateway: TlsGateway
+let canary: Server
+let canaryCalls = 0
+let guest: CloudGuest
+let hostKey: string
+let identity: string
+let imageDir: string
+
+beforeAll(async () => {
+  home = openTestHome("")
+  const authority = JSON.parse(keptText("authority.json", () => JSON.stringify(makeAuthority(Date.now()))))
+  const ssh = JSON.parse(keptText("ssh.json", () => JSON.stringify(mintSecrets([]).ssh)))
+  identity = ssh.clientPrivateKey
+  writeFileSync(join(home.root, "gateway-ca.pem"), authority.cert)
+  writeFileSync(join(home.root, "site.toml"), renderSite(ssh.clientPublicKey))
+  gateway = await openTlsGateway(authority.key, HOST_ADDRESS, GATEWAY_PORT, Date.now())
+  canary = createServer((socket) => {
+    canaryCalls += 1
+    socket.end("reached\n")
+  }).listen(0, "127.0.0.1")
+  const built = await home.json(
+    ["build", "base", "--profile", "ec2", "--site", join(home.root, "site.toml")],
+    { timeoutMs: 800_000 },
+  )
+  imageDir = (built as { dir: string }).dir
+  const file = join(imageDir, "manifest.toml")
+  const manifest = parseToml({ text: readFileSync(file, "utf8"), file, stage: "image" }, manifestShape)
+  guest = await startCloudGuest(imageDir, manifest.kernel.command_line, /stereo-host-key: ssh-ed25519 \S+\s/)
+  hostKey = readHostKey(guest.console(), "the guest") ?? ""
+})
+afterAll(async () => {
+  await guest?.[Symbol.asyncDispose]()
+  canary?.close()
+  await gateway?.[Symbol.asyncDispose]()
+  await home[Symbol.asyncDispose]()
+})
+
+function renderSite(publicKey: string): string {
+  return `[gateway]
+address = "${HOST_ADDRESS}"
+port = ${GATEWAY_PORT}
+ca = "gateway-ca.pem"
+
+[ssh]
+keys = ["${publicKey.trim()}"]
+allow = [{ net = "${HOST_ADDRESS}/32", why = "by which QEMU passes on what comes to the forwarded port" }]
+`
+}
+
+async function run(user: "agent" | "root", command: string, pinned = hostKey) {
+  const stdout = new PassThrough()
+  const output = text(stdout)
+  const code = await executeRemote({
+    ...{ name: "the guest", address: "127.0.0.1", port: guest.sshPort, user, hostPublicKey: pinned },
+    credential: { privateKey: identity },
+    command: ["sh", "-c", command],
+    streams: { stdin: Readable.from([]), stdout, stderr: stdout, terminal: null },
+    consoleHint: "its console is in the test's folder",
+    signal: new AbortController().signal,
+  }).finally(() => stdout.end())
+  return { code, output: await output }
+}
+
+describe("an image for EC2, booted from an NVMe disk with nothing but DHCP", () => {
+  it("lets the site's key in, by the host key that its console shows, and nobody knows it by another", async () => {
+    expect(await run("agent", "id -un; hostname")).toEqual({ code: 0, output: "agent\nstereo\n" })
+    expect(await run("root", "ls /sys/block; ip -4 -o address show eth0")).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/nvme0n1[\s\S]*10\.0\.2\.15\/24/) as string,
+    })
+    const other = mintSecrets([]).ssh.hostPublicKey
+    await expect(run("agent", "true", other)).rejects.toMatchObject({ code: "exec/wrong-host-key" })
+  })
+
+  it("has the wall that is proven for its site, in its kernel as when it was built", async () => {
+    const proof = await home.json(["egress", "verify", "base-ec2"])
+    expect(proof).toMatchObject({ verdict: "proven", breaches: [], notProven: [] })
+    const { output } = await run("root", "nft -j list ruleset")
+    expect(canonicalRuleset(output)).toBe(readFileSync(join(imageDir, "ruleset.json"), "utf8"))
+  })
+
+  it("an agent's request goes through the gateway, by TLS that the agent's client trusts", async () => {
+    const { code, output } = await run(
+      "agent",
+      "for i in 1 2 3 4 5 6; do curl -sS -m 40 -d hello https://api.example.com/v1/x && break; sleep 3; done",
+    )
+    expect({ code, output }).toEqual({ code: 0, output: "the gateway saw POST api.example.com/v1/x\n" })
+    expect(gateway.seen.at(-1)).toMatchObject({ body: "hello", headers: { ":authority": "api.example.com" } })
+  })
+
+  it("nothing else gets out, whoever tries: a witness saw every frame of the card", async () => {
+    const address = canary.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    const attempts = [
+      `echo x >/dev/tcp/${HOST_ADDRESS}/${port}`,
+      `echo x >/dev/tcp/${HOST_ADDRESS}/${GATEWAY_PORT}`,
+      "echo x >/dev/tcp/169.254.169.254/8080",
+      "echo x >/dev/udp/10.0.2.3/53",
+      "echo x >/dev/udp/8.8.8.8/53",
+      "curl -m 5 --noproxy '*' -s http://169.254.169.254/latest/meta-data/ >/dev/null",
+      `curl -m 5 -s --interface eth0 http://${HOST_ADDRESS}:${port}/`,
+    ]
+    for (const user of ["agent", "root"] as const) {
+      // bash has these two devices; sh does not
+      const { output } = await run(
+        user,
+        attempts.map((one) => `timeout 8 bash -c '${one.replaceAll("'", "'\\''")}' 2>&1; :`).join("\n"),
+      )
+      expect(output).not.toContain("reached")
+    }
+    expect(canaryCalls).toBe(0)
+    const sent = readPcap(guest.capture()).filter((frame) => readMac(frame) === GUEST_MAC)
+    const kinds = new Set(sent.map(describeFrame))
+    expect([...kinds].sort()).toEqual(
+      [
+        "ARP",
+        "UDP 68 to 255.255.255.255:67",
+        `TCP 22 to ${HOST_ADDRESS}`,
+        `TCP to ${HOST_ADDRESS}:${GATEWAY_PORT}`,
+      ].sort(),
+    )
+  })
+})
+
+function readMac(frame: Buffer): string {
+  return [...frame.subarray(6, 12)].map((byte) => byte.toString(16).padStart(2, "0")).join(":")
+}
+
+/** Ports as far as they tell kinds apart. */
+function describeFrame(frame: Buffer): string {
+  const type = frame.readUInt16BE(12)
+  if (type === 0x0806) return "ARP"
+  if (type !== 0x0800) return `type ${type.toString(16)}`
+  const ip = frame.subarray(14)
+  const segment = ip.subarray(((ip[0] ?? 0) & 15) * 4)
+  const to = [...ip.subarray(16, 20)].join(".")
+  const [from, port] = [segment.readUInt16BE(0), segment.readUInt16BE(2)]
+  if (ip[9] === 17) return `UDP ${from} to ${to}:${port}`
+  if (ip[9] !== 6) return `protocol ${ip[9]} to ${to}`
+  return from === 22 ? `TCP 22 to ${to}` : `TCP to ${to}:${port}`
+}
