@@ -23,7 +23,8 @@ export interface ProvenanceRequest {
   readonly manifestText: string
   readonly dir: string
   readonly signer: Signer
-  readonly keyless?: KeylessChoice
+  /** Absent: by key alone. */
+  readonly keyless: KeylessChoice | undefined
   readonly runner: Runner
   /** Milliseconds since 1970. */
   readonly startedAtMs: number
