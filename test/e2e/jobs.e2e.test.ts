@@ -37,7 +37,7 @@ async function shell(machine: string, script: string): Promise<string> {
 
 describe("the python image", () => {
   beforeAll(async () => {
-    await home.must(["build", "python"], { timeoutMs: 800_000 })
+    await home.must(["build", "python", "--relock"], { timeoutMs: 800_000 })
     await home.must(["up", "--image", "python", "--name", "snake"])
   })
   afterAll(() => home.must(["rm", "-f", "snake"]))
@@ -83,7 +83,7 @@ print(json.dumps([sums, squares, asyncio.run(main()), zlib.crc32(lzma.decompress
 
 describe("the ci image", () => {
   beforeAll(async () => {
-    await home.must(["build", "ci"], { timeoutMs: 800_000 })
+    await home.must(["build", "ci", "--relock"], { timeoutMs: 800_000 })
     await home.must(["up", "--image", "ci", "--name", "job"])
   })
   afterAll(() => home.must(["rm", "-f", "job"]))

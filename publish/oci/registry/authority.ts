@@ -81,6 +81,9 @@ async function getToken(
   ]
   const answer = await askForToken(transport, realm, fields, credential, signal)
   const text = await readText(answer, MAX_TOKEN_BYTES)
+  // no fault: the request that wanted it is tried again as a whole
+  if (answer.status === 429 || answer.status >= 500)
+    throw new Error(`${realm.origin} gives no token: status ${answer.status}`)
   if (answer.status !== 200) {
     if (credential.kind === "helper") throw unusableHelper(origin, credential.program)
     throw new Fault(

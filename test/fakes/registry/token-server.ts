@@ -14,6 +14,8 @@ export interface TokenServer extends AsyncDisposable {
   readonly asked: { readonly fields: URLSearchParams; readonly authorization: string | undefined }[]
   /** How long tokens are good for, in seconds. */
   lifeSeconds: number
+  /** How many requests to come are answered with 503. */
+  busy: number
 }
 
 const ISSUER = "tests"
@@ -32,6 +34,11 @@ export async function openTokenServer(user: string, password: string, refresh: s
   const server = createServer(async (request, response) => {
     const fields = await readFields(request)
     asked.push({ fields, authorization: request.headers.authorization })
+    if (self.busy > 0) {
+      self.busy -= 1
+      response.writeHead(503).end()
+      return
+    }
     const known = request.headers.authorization === basic || fields.get("refresh_token") === refresh
     response.writeHead(known ? 200 : 401, { "content-type": "application/json" })
     const token = known ? mint(fields.getAll("scope"), self.lifeSeconds) : null
@@ -65,7 +72,7 @@ export async function openTokenServer(user: string, password: string, refresh: s
   const realm = `http://127.0.0.1:${port}/token`
   const self = {
     auth: `{token: {realm: "${realm}", service: "${SERVICE}", issuer: ${ISSUER}, rootcertbundle: /work/root.pem}}`,
-    ...{ rootPem, asked, lifeSeconds: 60 },
+    ...{ rootPem, asked, lifeSeconds: 60, busy: 0 },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()

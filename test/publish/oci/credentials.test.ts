@@ -87,6 +87,17 @@ describe("a registry that wants a token", () => {
     expect(server.asked.length).toBeGreaterThan(1)
   })
 
+  it("gets one in the end when the service is busy", async () => {
+    await using server = await openTokenServer(USER, PASSWORD, "")
+    await using registry = await openDockerRegistry({
+      auth: server.auth,
+      files: { "root.pem": server.rootPem },
+    })
+    server.busy = 2
+    await lab.push(`${registry.host}/patient:1`, { credential: right })
+    expect(server.asked.length).toBeGreaterThan(2)
+  })
+
   it("is not given one for a wrong password", async () => {
     await using server = await openTokenServer(USER, PASSWORD, "")
     await using registry = await openDockerRegistry({
