@@ -48,7 +48,7 @@ attack: setup ## every known way out of a machine, in a network made for it; ATT
 	@sh test/attack/world.sh node --disable-warning=ExperimentalWarning test/attack/main.ts --phase all $(ATTACK)
 
 build: setup ## build every image
-	@for image in base coder; do ./stereo build $$image --relock || exit 1; done
+	@for image in base coder python ci; do ./stereo build $$image --relock || exit 1; done
 
 repro: setup ## build base twice, the second time with other folders, user, host name, time zone and clock: the same bytes?
 	@node --disable-warning=ExperimentalWarning test/repro/main.ts

@@ -70,11 +70,9 @@ export async function buildImage(
         ...{ inventory: sealed.inventory, lock: lock.text, toolsLock: toolsLock.text },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       })
-      const { runner } = stages
-      const { keyless } = signing
       await makeProvenance({
-        ...{ projectDir, resolved, toolsDir, manifestText, dir, signer, runner, startedAtMs, now },
-        ...(keyless === undefined ? {} : { keyless }),
+        ...{ projectDir, resolved, lock: lock.lock, toolsDir, manifestText, dir, signer },
+        ...{ keyless: signing.keyless, runner: stages.runner, startedAtMs, now },
       })
       return manifestText
     }),

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { parse } from "smol-toml"
 import { newIdentifier } from "../contract/identifier.ts"
+import type { ImageLock } from "../contract/image-lock.ts"
 import { manifest } from "../contract/manifest.ts"
 import { signProvenance } from "../trust/sign-provenance.ts"
 import type { KeylessChoice, Signer } from "../trust/signer.ts"
@@ -16,12 +17,14 @@ import type { Runner } from "./stages.ts"
 export interface ProvenanceRequest {
   readonly projectDir: string
   readonly resolved: ResolvedPlan
+  readonly lock: ImageLock
   readonly toolsDir: string
   /** As it lies in `dir`. */
   readonly manifestText: string
   readonly dir: string
   readonly signer: Signer
-  readonly keyless?: KeylessChoice
+  /** Absent: by key alone. */
+  readonly keyless: KeylessChoice | undefined
   readonly runner: Runner
   /** Milliseconds since 1970. */
   readonly startedAtMs: number
@@ -33,6 +36,7 @@ export async function makeProvenance(request: ProvenanceRequest): Promise<void> 
   const statement = renderStatement({
     manifest: manifest.parse(parse(manifestText)),
     manifestText,
+    archs: new Map(request.lock.deb.map(({ name, arch }) => [name, arch])),
     definitions: await hashDefinitions(projectDir, resolved.layerDirs),
     toolsSha256: basename(request.toolsDir),
     revision: await readRevision(projectDir, runner),

@@ -15,6 +15,8 @@ import type { Revision } from "./read-revision.ts"
 export interface BuildFacts {
   readonly manifest: Manifest
   readonly manifestText: string
+  /** Architecture by the name of a Debian package. */
+  readonly archs: ReadonlyMap<string, string>
   /** sha256 of the definitions that were read, by their path in the project. */
   readonly definitions: Readonly<Record<string, string>>
   /** Of the programs that built it. */
@@ -47,7 +49,7 @@ export function renderStatement(facts: BuildFacts): ProvenanceStatement {
         },
         internalParameters: { plan: manifest.plan },
         resolvedDependencies: [
-          ...manifest.packages.map(describePackage),
+          ...manifest.packages.map((part) => describePackage(part, facts.archs)),
           { name: "tools tree", digest: { sha256: facts.toolsSha256 } },
           ...describeRevision(facts.revision),
         ],
@@ -60,9 +62,11 @@ export function renderStatement(facts: BuildFacts): ProvenanceStatement {
   }
 }
 
-function describePackage(part: Manifest["packages"][number]): ProvenanceResource {
+function describePackage(part: Manifest["packages"][number], archs: BuildFacts["archs"]): ProvenanceResource {
   const { algorithm, hex } = readDigest(part.digest)
-  return { name: part.name, uri: packageUrl(part), digest: { [algorithm]: hex } }
+  const arch = part.kind === "deb" ? archs.get(part.name) : undefined
+  const uri = packageUrl(arch === undefined ? part : { ...part, arch })
+  return { name: part.name, uri, digest: { [algorithm]: hex } }
 }
 
 function describeRevision(revision: Revision | null): ProvenanceResource[] {

@@ -6,7 +6,7 @@ import type { Plan, PlannedEntry } from "../../builder/plan.ts"
 import { type SealReport, sealTree } from "../../builder/seal/seal-tree.ts"
 import { readTree, type Tree, type TreeEntry, writeTree } from "../../builder/tree.ts"
 import { type Inventory, inventory as parseInventory } from "../../contract/inventory.ts"
-import { openFolder } from "./project-folder.ts"
+import { openFolder, type TestFolder } from "./project-folder.ts"
 
 const LIB = "/usr/lib/x86_64-linux-gnu"
 
@@ -91,6 +91,18 @@ describe("sealTree", () => {
     expect(listed[1]).toMatchObject({ size_bytes: 5, sha256: sha256("12345"), mode: 0o644 })
   })
 
+  it("keeps the tree that a check refuses, as the check saw it, for whoever looks into it", async () => {
+    using folder = openFolder()
+    const debian = { "/usr/bin/true": hostFile("/bin/true"), "/usr/share/doc/a": file("pruned before") }
+    const part = { prune: [{ items: ["/usr/share/doc"], keep: [], why: "for people" }] }
+    await expect(seal(debian, part, folder)).rejects.toMatchObject({ code: "seal/missing-library" })
+    expect([...(await readTree(join(folder.dir, "refused.tar"), () => false)).keys()]).toContain(
+      "/usr/bin/true",
+    )
+    const kept = await readTree(join(folder.dir, "refused.tar"), () => false)
+    expect(kept.has("/usr/share/doc/a")).toBe(false)
+  })
+
   it("gives the same bytes for the same tree, in whatever order it came", async () => {
     const one = { "/b": file("2"), "/a": file("1"), "/c/d": file("3") }
     const other = { "/c/d": file("3"), "/a": file("1"), "/b": file("2") }
@@ -101,8 +113,10 @@ describe("sealTree", () => {
 async function seal(
   entries: Readonly<Record<string, TreeEntry>>,
   part: Partial<Pick<Plan, "prune" | "libraries" | "entries">> = {},
+  kept?: TestFolder,
 ): Promise<{ tree: Tree; report: SealReport; bytes: Buffer; listed: Inventory["entries"] }> {
-  using folder = openFolder()
+  using own = openFolder()
+  const folder = kept ?? own
   const debianTar = join(folder.dir, "debian.tar")
   const tar = join(folder.dir, "sealed.tar")
   await writeTree(new Map(Object.entries(entries)), debianTar)

@@ -1,6 +1,10 @@
+import { spawnSync } from "node:child_process"
+import { join } from "node:path"
 import { PassThrough } from "node:stream"
+import { stripVTControlCharacters } from "node:util"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { terminalProgress } from "../../cli/progress.ts"
+import { projectDir } from "../rules/sources.ts"
 
 describe("progress off a terminal", () => {
   beforeEach(() => void vi.useFakeTimers())
@@ -51,3 +55,26 @@ function open(terminal: { readonly isTTY?: true; readonly columns?: number } = {
   stream.on("data", (chunk) => said.push(String(chunk)))
   return { progress, text: () => said.join("") }
 }
+
+describe("progress on a terminal", () => {
+  it("is a list of all steps with their times, what was cached, what was waited for, and what failed", () => {
+    const program = `stty cols 100; exec ${process.execPath} ${join(projectDir, "test/cli/draw-steps.ts")}`
+    const drawn = spawnSync("script", ["-qec", program, "/dev/null"], {
+      encoding: "utf8",
+      // ora draws nothing that turns where it takes itself to be in CI
+      env: { PATH: process.env["PATH"], TERM: "xterm" },
+    })
+    // what stays of a line is what was written after its last erasure
+    const stays = (line: string) => stripVTControlCharacters(line.split("\u001b[0K").at(-1) ?? "")
+    const shown = drawn.stdout.split(/\r?\n/).map((line) => stays(line).replace(/ +\d+\.\d s$/, " N s"))
+    expect(shown.filter((line) => line !== "")).toEqual([
+      "✔ plan: base N s",
+      `✔ ${"rootfs: the root's Debian packages".padEnd(60)}   cached`,
+      "✔ build lock: waiting for the build of process 7 N s",
+      "✖ seal: pruned N s",
+      "no",
+    ])
+    // the step that ran showed its seconds meanwhile
+    expect(stripVTControlCharacters(drawn.stdout)).toMatch(/waiting for the build of process 7 1\.\d s/)
+  })
+})

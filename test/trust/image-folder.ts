@@ -86,6 +86,7 @@ export async function signFolder(
   const statement = renderStatement({
     manifest: manifestShape.parse(parse(manifestText)),
     manifestText,
+    archs: new Map(),
     definitions: {},
     toolsSha256: "0".repeat(64),
     revision: { commit: "1".repeat(40), dirty: false },

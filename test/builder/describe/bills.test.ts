@@ -1,22 +1,9 @@
 import { createHash } from "node:crypto"
-import { readFileSync } from "node:fs"
-import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
-import { Ajv, type AnySchema, type ValidateFunction } from "ajv"
-import formats from "ajv-formats"
 import { describe, expect, it } from "vitest"
 import type { BillOfMaterial, Component } from "../../../builder/describe/component.ts"
 import { renderCycloneDx } from "../../../builder/describe/render-cyclonedx.ts"
 import { renderSpdx } from "../../../builder/describe/render-spdx.ts"
-import { spdxSchema } from "./spdx-schema.ts"
-
-const require = createRequire(import.meta.url)
-/** The schemas as CycloneDX publishes them, out of its own library's package. */
-const SCHEMAS = join(dirname(require.resolve("@cyclonedx/cyclonedx-library/package.json")), "res/schema")
-
-function schemaOf(name: string): AnySchema {
-  return JSON.parse(readFileSync(join(SCHEMAS, `${name}.SNAPSHOT.schema.json`), "utf8"))
-}
+import { compileCycloneDx, compileSpdx } from "./compile-schemas.ts"
 
 const digest = (text: string, algorithm: "sha1" | "sha256" | "sha512" = "sha256") =>
   createHash(algorithm).update(text).digest("hex")
@@ -78,7 +65,7 @@ const bill: BillOfMaterial = {
 describe("CycloneDX", () => {
   it("is valid by the schema of version 1.6", () => {
     const document = JSON.parse(renderCycloneDx(bill))
-    const validate = cycloneDx()
+    const validate = compileCycloneDx()
     expect(validate(document), JSON.stringify(validate.errors)).toBe(true)
     expect(document).toMatchObject({
       specVersion: "1.6",
@@ -93,7 +80,7 @@ describe("CycloneDX", () => {
   })
 
   it("would not be without what the schema demands: the test can fail", () => {
-    const validate = cycloneDx()
+    const validate = compileCycloneDx()
     const broken = (change: (document: { components: Record<string, unknown>[] }) => void) => {
       const document = JSON.parse(renderCycloneDx(bill))
       change(document)
@@ -107,7 +94,7 @@ describe("CycloneDX", () => {
 
 describe("SPDX", () => {
   it("is valid by what version 2.3 demands of documents", () => {
-    const validate = spdx()
+    const validate = compileSpdx()
     const document = JSON.parse(renderSpdx(bill))
     expect(validate(document), JSON.stringify(validate.errors)).toBe(true)
     expect(document.packages[1].licenseDeclared).toBe(
@@ -134,7 +121,7 @@ describe("SPDX", () => {
   it("would not be without what is demanded: the test can fail", () => {
     const document = JSON.parse(renderSpdx(bill))
     delete document.files[0].checksums
-    expect(spdx()(document)).toBe(false)
+    expect(compileSpdx()(document)).toBe(false)
   })
 })
 
@@ -146,20 +133,3 @@ it("the same image gives the same bytes, and nothing in them is by chance or by 
     JSON.parse(renderCycloneDx(bill)).serialNumber,
   )
 })
-
-function cycloneDx(): ValidateFunction {
-  const ajv = new Ajv({ strict: false, allErrors: true })
-  formats.default(ajv)
-  ajv.addFormat("iri-reference", true)
-  ajv.addFormat("idn-email", true)
-  for (const name of ["spdx", "jsf-0.82", "cryptography-defs"]) {
-    ajv.addSchema(schemaOf(name), `http://cyclonedx.org/schema/${name}.SNAPSHOT.schema.json`)
-  }
-  return ajv.compile(schemaOf("bom-1.6"))
-}
-
-function spdx(): ValidateFunction {
-  const ajv = new Ajv({ strict: false, allErrors: true })
-  formats.default(ajv)
-  return ajv.compile(spdxSchema)
-}

@@ -214,6 +214,13 @@ describe("an artifact that is not what was signed", () => {
     expect(hidden.filter((name) => name.includes(reference.split(":").at(-1) ?? ""))).toEqual([])
   })
 
+  it("is cut off where a compressed file ought to end, not after all of it was written", async () => {
+    const bomb = await putBlob(place, zstdCompressSync(Buffer.alloc(64 << 20)))
+    const reference = await pullChanged((one) => void Object.assign(layer(one, "ruleset.json"), bomb))
+    const { size_bytes: size } = lab.image.manifest.files.ruleset
+    await expect(lab.pull(reference)).rejects.toThrow(`it has more than its ${size} bytes`)
+  })
+
   it("is refused when another key signed it, before any file is asked for: the registry's log is the witness", async () => {
     await using strangers = await openLab({ strangers: true })
     const pushed = await strangers.push(`${registry.host}/strange/base:1`)
