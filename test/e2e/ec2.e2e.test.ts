@@ -48,8 +48,13 @@ beforeAll(async () => {
   imageDir = (built as { dir: string }).dir
   const file = join(imageDir, "manifest.toml")
   const manifest = parseToml({ text: readFileSync(file, "utf8"), file, stage: "image" }, manifestShape)
-  guest = await startCloudGuest(imageDir, manifest.kernel.command_line, /stereo-host-key: ssh-ed25519 \S+\s/)
+  guest = await startCloudGuest(
+    imageDir,
+    manifest.kernel.command_line,
+    /stereo-host-key: ssh-ed25519 \S+\s+\n/,
+  )
   hostKey = readHostKey(guest.console(), "the guest") ?? ""
+  expect(hostKey).toMatch(/^ssh-ed25519 /)
 })
 afterAll(async () => {
   await guest?.[Symbol.asyncDispose]()

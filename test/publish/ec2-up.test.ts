@@ -36,7 +36,8 @@ describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
   beforeEach(() => {
     aws.calls.length = 0
     Object.assign(aws.knobs, quietKnobs(), {
-      console: () => `boot\r\nstereo-host-key: ${sshd.hostKey}\r\nready\r\n`,
+      // a terminal adds a carriage return to each line's end, also where there is one
+      console: () => `boot\r\nstereo-host-key: ${sshd.hostKey}\r\r\nready\r\n`,
     })
   })
 
