@@ -1,12 +1,12 @@
 /** Reads the whole root disk of an image: dm-verity finds a changed byte only when something in the machine reads it. */
 
 import { Fault } from "../../contract/fault.ts"
-import { checkPlainFile } from "../../trust/image/read-plain-file.ts"
+import { verifyRoot } from "../../trust/verify-root.ts"
 import type { BuiltImage } from "./read-image.ts"
 
 /** Half a second for 460 MB, while the machine starts. Fault: `image/not-verified`. */
 export async function checkRoot({ name, dir, manifest }: BuiltImage): Promise<void> {
-  const finding = await checkPlainFile(dir, manifest.files.root, "bytes")
+  const finding = await verifyRoot(dir, manifest)
   if (finding === null) return
   throw new Fault(
     "image/not-verified",
