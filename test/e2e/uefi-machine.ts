@@ -60,7 +60,7 @@ export function openUefiMachine(request: UefiMachineRequest): UefiMachine {
   mkdirSync(join(dir, "tpm"), { recursive: true })
   const swtpm =
     "swtpm socket --tpm2 --tpmstate dir=tpm --ctrl type=unixio,path=tpm.sock --flags startup-clear"
-  const script = `${tpm ? `${swtpm} & sleep 1;` : ""} exec "$@"`
+  const script = `${tpm ? `${swtpm} & until [ -S tpm.sock ]; do sleep 0.1; done;` : ""} exec "$@"`
   const child = spawn("bwrap", toolsCommand(dir, ["sh", "-c", script, "sh", program, ...all]), {
     stdio: ["ignore", "pipe", "pipe"],
   })

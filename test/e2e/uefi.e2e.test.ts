@@ -148,7 +148,7 @@ function exportOf(format: string): string[] {
 function open({ vars, ...request }: Omit<UefiMachineRequest, "dir"> & { vars: string }) {
   copyFileSync(join(dir, vars), join(dir, "vars.fd"))
   rmSync(join(dir, "tpm"), { recursive: true, force: true })
-  rmSync(join(dir, "control.sock"), { force: true })
+  for (const socket of ["control.sock", "tpm.sock"]) rmSync(join(dir, socket), { force: true })
   return openUefiMachine({ dir, ...request })
 }
 
