@@ -2,6 +2,7 @@
 
 import { z } from "zod"
 import { card } from "../contract/card.ts"
+import { npmName, npmVersion } from "../contract/image-lock.ts"
 
 const absolutePath = z
   .string()
@@ -37,9 +38,9 @@ const leavePatterns = z.array(z.string().min(1)).default([])
 
 /** A package of the npm registry, whose archive must have `integrity`. */
 const npmPart = z.strictObject({
-  name: z.string(),
+  name: npmName,
   /** Absent: version and integrity are those of this project's package-lock.json. */
-  version: z.string().optional(),
+  version: npmVersion.optional(),
   integrity: z
     .string()
     .regex(/^sha512-[A-Za-z0-9+/]{86}==$/, "expected sha512-…")

@@ -88,10 +88,15 @@ interface PlacedDisk extends AsyncDisposable {
 /** Always anew: the same image gives the same bytes, and what lay there may have been another's. */
 async function exportInto(context: CliContext, digest: string, path: string): Promise<PlacedDisk> {
   const { writeDisk } = await import("./images/export-disk.ts")
-  await mkdir(dirname(path), { recursive: true })
+  const made = await mkdir(dirname(path), { recursive: true })
   const next = `${path}.next`
   await rm(next, { force: true })
-  const { report } = await writeDisk(context, digest, { format: "raw", output: next })
+  const { report } = await writeDisk(context, digest, { format: "raw", output: next }).catch(
+    async (thrown) => {
+      if (made !== undefined) await rm(made, { recursive: true })
+      throw thrown
+    },
+  )
   return {
     disk: { file: basename(path), sha256: report.sha256, sizeBytes: report.sizeBytes },
     keep: () => rename(next, path),

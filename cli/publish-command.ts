@@ -1,7 +1,7 @@
 /** `stereo publish ec2 IMAGE`: makes an AMI of a built image, once. */
 
-import { randomBytes } from "node:crypto"
-import { readFile, realpath, rm } from "node:fs/promises"
+import { mkdtemp, readFile, realpath, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Command, InvalidArgumentError } from "commander"
 import { Fault, reasonOf } from "../contract/fault.ts"
@@ -20,6 +20,7 @@ interface PublishOptions extends CloudOptions {
   readonly uefiData?: string
   readonly secureBootKey?: string
   readonly secureBootCert?: string
+  readonly signedUki?: string
   readonly json?: boolean
 }
 
@@ -53,6 +54,10 @@ export function addPublishCommand(program: Command, context: CliContext): void {
     .option("--secure-boot-key <file>", "sign for Secure Boot: a private RSA key, as PEM")
     .option("--secure-boot-cert <file>", "its certificate, as PEM")
     .option(
+      "--signed-uki <file>",
+      "take a uki of this image that was signed already, so that each run sends the same",
+    )
+    .option(
       "--uefi-data <file>",
       "variable store with Secure Boot keys, as `virt-fw-vars --output-aws` writes it",
     )
@@ -74,7 +79,9 @@ async function publishOnEc2(context: CliContext, reference: string, options: Pub
     readImageFolder(context, reference, "all"),
   )
   using clients = openClients(place)
-  const disk = join(home.publish, "ec2", `${digest.slice(0, 16)}-${randomBytes(4).toString("hex")}.raw`)
+  // in a folder that goes with the boot of this host, should this process be killed
+  const folder = await mkdtemp(join(tmpdir(), "stereo-publish-"))
+  const disk = join(folder, "disk.raw")
   const request: PublishRequest = {
     ...{ clients, home, progress, signal, pollMs: options.poll * 1000, parallel: options.parallel },
     image: { name: storedName(manifest), digest, plan: manifest.plan },
@@ -92,7 +99,7 @@ async function publishOnEc2(context: CliContext, reference: string, options: Pub
     }
   } finally {
     // it can be made again, to the byte
-    await rm(disk, { force: true })
+    await rm(folder, { recursive: true, force: true })
   }
 }
 
@@ -110,26 +117,32 @@ async function exportDisk(
 ): Promise<string> {
   const { home, progress, signal } = context
   const { exportImage } = await import("../builder/export-image.ts")
-  const { mkdir } = await import("node:fs/promises")
-  const { secureBootKey: key, secureBootCert: certificate } = options
-  if ((key === undefined) !== (certificate === undefined))
-    throw new Fault("export/half-a-key", "a signature needs both a key and its certificate", {
-      hint: "give --secure-boot-key and --secure-boot-cert together",
-    })
   const toolsDir = await realpath(currentToolsTree(home)).catch((cause: unknown) => {
     throw new Fault("export/no-tools", `there is no tools tree at ${currentToolsTree(home)}`, {
       hint: "make it with `stereo setup` (about a minute)",
       cause,
     })
   })
-  await mkdir(join(home.publish, "ec2"), { recursive: true })
   await exportImage({
     ...{ dir, manifest, toolsDir, progress, signal, format: "raw", output: disk },
-    signing: key !== undefined && certificate !== undefined ? { key, certificate } : null,
+    signing: readSigning(options),
     firmwareVariables: null,
     logFile: join(home.cache, "logs", "publish-ec2.log"),
   })
   return disk
+}
+
+/** Null: not for Secure Boot. */
+function readSigning({ secureBootKey: key, secureBootCert: certificate, signedUki }: PublishOptions) {
+  if (key === undefined && certificate === undefined) return signedUki === undefined ? null : { signedUki }
+  if (key !== undefined && certificate !== undefined && signedUki === undefined) return { key, certificate }
+  throw new Fault(
+    "export/half-a-key",
+    "a signature needs both a key and its certificate, or is there already",
+    {
+      hint: "give --secure-boot-key and --secure-boot-cert together, or --signed-uki alone",
+    },
+  )
 }
 
 /** Base64, at most what RegisterImage takes. */

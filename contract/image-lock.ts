@@ -24,12 +24,15 @@ export const lockedDeb = z.strictObject({
 })
 export type LockedDeb = z.infer<typeof lockedDeb>
 
+// both become words of npm's command line: what npm reads as an option, a folder or an address is none of them
+export const npmName = z
+  .string()
+  .regex(/^(?:@[\w~][\w.~-]*\/)?[\w~][\w.~-]*$/, "expected an npm package name such as @scope/name")
+export const npmVersion = z.string().regex(/^\d[0-9A-Za-z.+-]*$/, "expected a version such as 1.2.3")
+
 export const lockedNpm = z.strictObject({
-  // both become words of npm's command line: what npm reads as an option, a folder or an address is none of them
-  name: z
-    .string()
-    .regex(/^(?:@[a-z0-9~][a-z0-9._~-]*\/)?[a-z0-9~][a-z0-9._~-]*$/, "expected an npm package name"),
-  version: z.string().regex(/^\d[0-9A-Za-z.+-]*$/, "expected a version such as 1.2.3"),
+  name: npmName,
+  version: npmVersion,
   integrity: z.string().regex(/^sha512-[A-Za-z0-9+/]{86}==$/, "expected sha512-…"),
   /** Of the archive. */
   size_bytes: z.int().positive(),

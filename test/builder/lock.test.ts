@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
+import { imageLock } from "../../contract/image-lock.ts"
 import { openDebianArchive } from "../fakes/debian-archive.ts"
 import { HELPER, HELPER_PATH, helperOf, openLab, SPARE, TOOL } from "./lock-lab.ts"
 
@@ -134,5 +135,38 @@ describe("what the mirror gives", () => {
     await expect(lab.open()).rejects.toMatchObject({ code: "store/wrong-bytes" })
     archive.replace(HELPER_PATH, () => whole)
     expect((await lab.open()).made).toBe("before")
+  })
+})
+
+describe("a lock that somebody else wrote", () => {
+  const lock = {
+    ...{ schema: 1, suite: "trixie", arch: "amd64", epoch: 1, root: [], boot: [] },
+    deb: [
+      {
+        ...{ name: "bash", version: "5", arch: "amd64", parts: ["root"], suite: "trixie" },
+        ...{ size_bytes: 1, sha256: "0".repeat(64), path: "pool/main/b/bash/bash_5_amd64.deb" },
+      },
+    ],
+    npm: [{ name: "@a/b", version: "1.0.0", integrity: `sha512-${"A".repeat(86)}==`, size_bytes: 1 }],
+  }
+  const withDeb = (change: object) => ({ ...lock, deb: lock.deb.map((deb) => ({ ...deb, ...change })) })
+  const withNpm = (change: object) => ({ ...lock, npm: lock.npm.map((npm) => ({ ...npm, ...change })) })
+
+  it("is taken when it says nothing but names, versions and digests", () => {
+    expect(imageLock.safeParse(lock).success).toBe(true)
+  })
+
+  it.each([
+    ["a path out of the pool", withDeb({ path: "pool/../../etc/passwd.deb" })],
+    ["an address in place of a path", withDeb({ path: "http://elsewhere/pool/x.deb" })],
+    ["a digest that is a path", withDeb({ sha256: `../${"0".repeat(61)}` })],
+    ["an option of apt's as a name", withDeb({ name: "-oDir::Etc=x" })],
+    ["an option of npm's as a name", withNpm({ name: "--registry=http://elsewhere/" })],
+    ["a folder as a name", withNpm({ name: "../evil" })],
+    ["an address as a name", withNpm({ name: "git+ssh://elsewhere/x" })],
+    ["an alias as a version", withNpm({ version: "npm:other@1.0.0" })],
+    ["a folder as a version", withNpm({ version: "file:../evil" })],
+  ])("is refused with %s", (_case, document) => {
+    expect(imageLock.safeParse(document).success).toBe(false)
   })
 })

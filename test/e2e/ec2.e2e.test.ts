@@ -11,7 +11,10 @@ import { parseToml } from "../../contract/toml.ts"
 import { executeRemote } from "../../machine/execute-remote.ts"
 import { mintSecrets } from "../../machine/plan/mint-secrets.ts"
 import { readHostKey } from "../../publish/ec2/instance/host-key.ts"
+import type { PublishReport } from "../../publish/ec2/publish-image.ts"
+import { openAws, writesOf } from "../fakes/aws/open-aws.ts"
 import { makeAuthority, openTlsGateway, type TlsGateway } from "../fakes/tls-gateway.ts"
+import { FAKE_CREDENTIALS, joinBlocks, openLab } from "../publish/ec2-lab.ts"
 import { type CloudGuest, GUEST_MAC, HOST_ADDRESS, keptText, startCloudGuest } from "./cloud-guest.ts"
 import { openTestHome, type TestHome } from "./test-home.ts"
 
@@ -39,14 +42,19 @@ beforeAll(async () => {
     socket.end("reached\n")
   }).listen(0, "127.0.0.1")
   const built = await home.json(
-    ["build", "base", "--profile", "ec2", "--site", join(home.root, "site.toml")],
+    ["build", "base", "--profile", "ec2", "--site", join(home.root, "site.toml"), "--relock"],
     { timeoutMs: 800_000 },
   )
   imageDir = (built as { dir: string }).dir
   const file = join(imageDir, "manifest.toml")
   const manifest = parseToml({ text: readFileSync(file, "utf8"), file, stage: "image" }, manifestShape)
-  guest = await startCloudGuest(imageDir, manifest.kernel.command_line, /stereo-host-key: ssh-ed25519 \S+\s/)
+  guest = await startCloudGuest(
+    imageDir,
+    manifest.kernel.command_line,
+    /stereo-host-key: ssh-ed25519 \S+\s+\n/,
+  )
   hostKey = readHostKey(guest.console(), "the guest") ?? ""
+  expect(hostKey).toMatch(/^ssh-ed25519 /)
 })
 afterAll(async () => {
   await guest?.[Symbol.asyncDispose]()
@@ -139,6 +147,27 @@ describe("an image for EC2, booted from an NVMe disk with nothing but DHCP", () 
         `TCP to ${HOST_ADDRESS}:${GATEWAY_PORT}`,
       ].sort(),
     )
+  })
+})
+
+describe("its disk, published", () => {
+  it("is in the snapshot byte for byte, and a second run finds the AMI", async () => {
+    const aws = await openAws()
+    await using _ = aws
+    const cloud = ["--region", "eu-central-1", "--endpoint", aws.url, "--poll", "0.1"]
+    const publish = (...more: string[]) =>
+      home.json(["publish", "ec2", "base-ec2", ...cloud, ...more], { environment: FAKE_CREDENTIALS })
+    await publish("--dry-run")
+    expect(writesOf(aws.calls)).toEqual([])
+    const first = (await publish()) as PublishReport
+    expect(first).toMatchObject({ created: true, blocks: { resumed: 0 } })
+    expect(await publish()).toMatchObject({ created: false, imageId: first.imageId })
+    const raw = join(home.root, "disk.raw")
+    await home.must(["images", "export", "base-ec2", "--format", "raw", "-o", raw])
+    const disk = readFileSync(raw)
+    await using lab = await openLab(aws)
+    const blocks = await lab.readBack(first.snapshotId ?? "")
+    expect(joinBlocks(blocks, disk.length).equals(disk)).toBe(true)
   })
 })
 

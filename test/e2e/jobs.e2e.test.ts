@@ -103,7 +103,7 @@ describe("the ci image", () => {
       make --silent check
       git status --short | sort | tr '\\n' ' '; jq -r .name package.json`
     expect(await shell("job", script)).toBe(
-      "42\nc++\nleft-pad\n?? c ?? cpp ?? node_modules/ ?? package-lock.json ?? venv/ work\n",
+      "42\nc++\nleft-pad\n?? c ?? cpp ?? node_modules/ ?? package-lock.json work\n",
     )
   })
 

@@ -12,7 +12,7 @@ let lab: Lab
 
 beforeAll(async () => {
   aws = await openAws()
-}, 120_000)
+}, 600_000)
 afterAll(() => aws[Symbol.asyncDispose]())
 beforeEach(async () => {
   Object.assign(aws.knobs, quietKnobs())

@@ -27,7 +27,7 @@ describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
     home = openTestHome("", undefined, [])
     await using lab = await openLab(aws, REGION)
     ami = (await publishImage(lab.request(await lab.makeDisk("disk", "AB")))).imageId
-  }, 120_000)
+  }, 600_000)
   afterAll(async () => {
     await home[Symbol.asyncDispose]()
     await sshd[Symbol.asyncDispose]()
@@ -36,7 +36,8 @@ describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
   beforeEach(() => {
     aws.calls.length = 0
     Object.assign(aws.knobs, quietKnobs(), {
-      console: () => `boot\r\nstereo-host-key: ${sshd.hostKey}\r\nready\r\n`,
+      // a terminal adds a carriage return to each line's end, also where there is one
+      console: () => `boot\r\nstereo-host-key: ${sshd.hostKey}\r\r\nready\r\n`,
     })
   })
 

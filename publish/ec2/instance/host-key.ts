@@ -8,7 +8,7 @@ import { HOST_KEY_LINE } from "../../../contract/wire.ts"
  * agent's could slip into the kernel's messages stands behind a time stamp. Faults: `ec2/two-host-keys`.
  */
 export function readHostKey(console: string, instanceId: string): string | null {
-  const lines = console.matchAll(/^(\S+:) (ssh-ed25519 [A-Za-z0-9+/]{68})\r?\n/gm)
+  const lines = console.matchAll(/^(\S+:) (ssh-ed25519 [A-Za-z0-9+/]{68})\r*\n/gm)
   const keys = new Set([...lines].filter((line) => line[1] === HOST_KEY_LINE).map((line) => line[2] ?? ""))
   if (keys.size < 2) return [...keys][0] ?? null
   throw new Fault(
