@@ -31,7 +31,7 @@ const ANSWER_MS = 20_000
 export async function attestSocket(request: AttestRequest): Promise<Judgement> {
   const timeout = AbortSignal.timeout(request.timeoutMs)
   const signal = AbortSignal.any([request.signal, timeout])
-  let waitingFor = ""
+  let waitingFor = "the guest agent's first answer"
   let wasThere = false
   while (!signal.aborted) {
     try {
@@ -40,7 +40,8 @@ export async function attestSocket(request: AttestRequest): Promise<Judgement> {
       const isThere = existsSync(request.socketPath)
       if (wasThere && !isThere) throw ended(request, waitingFor)
       wasThere ||= isThere
-      waitingFor = reasonOf(thrown)
+      // the end of the time is no reason
+      if (!signal.aborted) waitingFor = reasonOf(thrown)
       request.note(waitingFor)
     }
     await delay(RETRY_MS, null, { signal }).catch(() => null) // aborted: the loop's condition ends it

@@ -57,7 +57,7 @@ export interface LaunchedMachine {
 }
 
 /** Long enough for an emulated guest on a busy machine; a healthy one needs 8 s. */
-const READY_TIMEOUT_MS = 420_000
+const READY_TIMEOUT_MS = 120_000
 
 export async function launchMachine(request: LaunchRequest): Promise<LaunchedMachine> {
   const { home, host, progress, signal, now } = request
