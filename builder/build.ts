@@ -1,4 +1,4 @@
-/** An image's path: plan → lock → rootfs → seal → measure → describe → artifact → provenance → store. */
+/** An image's path: plan → lock → rootfs → seal → gates → measure → describe → artifact → provenance → store. */
 
 import { type ProfiledName, storedName } from "../contract/image-name.ts"
 import type { Site } from "../contract/site.ts"
@@ -10,6 +10,7 @@ import { describeUki } from "./describe-uki.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
 import { makeBills } from "./make-bills.ts"
+import { type GateReport, passGates, passRootBudget } from "./make-gates.ts"
 import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
 import { makeMeasurements } from "./make-measurements.ts"
 import { makeProvenance } from "./make-provenance.ts"
@@ -23,6 +24,7 @@ export interface BuildReport {
   readonly image: StoredImage
   readonly stages: readonly StageRow[]
   readonly sealed: Sealed["report"]
+  readonly gates: GateReport
   readonly locks: readonly LockInUse[]
   /** Whose signature vouches for it. */
   readonly signedBy: PublicKey
@@ -54,10 +56,12 @@ export async function buildImage(
     ...{ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages },
   })
   const sealed = await sealImage(resolved, rootfs, stages)
+  const gates = await passGates(resolved, sealed, toolsDir, stages)
   const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
   const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
   const bills = await makeBills({ projectDir, resolved, lock: lock.lock, rootfs, sealed, bootDir, stages })
   const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
+  await passRootBudget(resolved, sealed, rootDir)
   const ukiDir = await describeUki(resolved, sealed, { bootDir, rootDir, toolsDir }, stages)
   const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
     storeImage(home, stored, async (dir) => {
@@ -74,5 +78,5 @@ export async function buildImage(
     }),
   )
   const locks = [lock, toolsLock]
-  return { image, stages: stages.rows, sealed: sealed.report, signedBy: signer.publicKey, locks }
+  return { image, stages: stages.rows, sealed: sealed.report, gates, signedBy: signer.publicKey, locks }
 }

@@ -2,6 +2,7 @@
 
 import { z } from "zod"
 import { card } from "../contract/card.ts"
+import { FILE_GATES } from "../contract/file-gates.ts"
 import { npmName, npmVersion } from "../contract/image-lock.ts"
 
 const absolutePath = z
@@ -163,6 +164,43 @@ const kernelPart = z.strictObject({
     .default([]),
 })
 
+/** What the agent's sessions may use, each of them and all together, and what else is opened for them. */
+const sessionPart = z.strictObject({
+  /** Of the machine's memory; what goes over it ends the largest process of the session, and nothing else. */
+  memory: z.strictObject({ percent: z.int().min(10).max(95), why }).optional(),
+  /** Processes and threads. */
+  tasks: z.strictObject({ max: z.int().min(64).max(1_000_000), why }).optional(),
+  /** Of the processor, when it is asked for by others too; stereo's own programs have 100. */
+  cpu: z.strictObject({ weight: z.int().min(1).max(10_000), why }).optional(),
+  /** The same of the disk. */
+  io: z.strictObject({ weight: z.int().min(1).max(10_000), why }).optional(),
+  /** How many user namespaces there may be; absent: none. */
+  user_namespaces: z.strictObject({ max: z.int().min(1).max(100_000), why }).optional(),
+})
+
+/** How exposed a service may be that is over 1.5, by the scale of `systemd-analyze security`: 0 to 10. */
+const exposurePart = z.strictObject({
+  units: z.array(unitName).min(1),
+  at_most: z.number().min(1.5).max(10).multipleOf(0.1, "expected tenths, such as 4.9"),
+  why,
+})
+
+/** What a gate of the build would refuse, and is meant. */
+const exceptionPart = z.strictObject({
+  gate: z.enum(FILE_GATES),
+  paths: z.array(absolutePath).min(1),
+  why,
+})
+
+const budget = z.strictObject({ mib: z.int().min(1).max(100_000), why })
+/** Of this image alone: what extends it has other things in it. */
+const budgetPart = z.strictObject({
+  /** All files as they lie in the root. */
+  tree: budget.optional(),
+  /** The root disk: compressed, with its hash tree. */
+  root: budget.optional(),
+})
+
 /** A kernel setting below /proc/sys, which the initramfs makes; a later one replaces an earlier one of its key. */
 const sysctlPart = z.strictObject({
   key: z
@@ -202,6 +240,10 @@ export const imageDefinition = z.strictObject({
   root: rootPart.default({}),
   kernel: kernelPart.default({ modules: [], options: [] }),
   sysctl: z.array(sysctlPart).default([]),
+  session: sessionPart.default({}),
+  exposure: z.array(exposurePart).default([]),
+  exception: z.array(exceptionPart).default([]),
+  budget: budgetPart.default({}),
   // what a card may say of a machine, an image may say by default
   resources: card.shape.resources,
   egress: card.shape.egress,

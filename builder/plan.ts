@@ -1,5 +1,6 @@
 /** A plan: a definition with all that it inherits, flat, and everything it reads known by hash. */
 
+import type { FileGate } from "../contract/file-gates.ts"
 import type { SiteWall } from "../contract/site.ts"
 
 /** Something that the builder itself puts into the root file system. */
@@ -58,6 +59,16 @@ export interface PlannedSysctl {
   readonly source: string
 }
 
+/** What the agent's sessions may use, each of them and all together. */
+export interface PlannedSession {
+  readonly memory: { readonly percent: number; readonly why: string }
+  readonly tasks: { readonly max: number; readonly why: string }
+  readonly cpu: { readonly weight: number; readonly why: string }
+  readonly io: { readonly weight: number; readonly why: string }
+  /** Null: none may be made. */
+  readonly userNamespaces: { readonly max: number; readonly why: string } | null
+}
+
 export interface Plan {
   readonly schema: 1
   readonly name: string
@@ -85,11 +96,31 @@ export interface Plan {
   }
   /** Kernel settings that the initramfs makes; each key once. */
   readonly sysctls: readonly PlannedSysctl[]
+  readonly session: PlannedSession
+  /** What the build refuses, and what of it the definition lets through. */
+  readonly gates: {
+    /** In tenths. */
+    readonly exposures: readonly {
+      readonly units: readonly string[]
+      readonly atMost: number
+      readonly why: string
+    }[]
+    readonly exceptions: readonly {
+      readonly gate: FileGate
+      readonly paths: readonly string[]
+      readonly why: string
+    }[]
+    readonly budget: Readonly<
+      Partial<Record<"tree" | "root", { readonly mib: number; readonly why: string }>>
+    >
+  }
   readonly resources: { readonly cpus: number; readonly memoryMib: number; readonly diskMib: number }
   readonly egressSets: readonly string[]
   /** What one run of a machine may send unless its card says otherwise, in MiB. */
   readonly egressBudgetMib?: number
   readonly env: Readonly<Record<string, string>>
   /** Hashes of the builder's own sources by stage: other code may make another image. */
-  readonly recipes: Readonly<Record<"rootfs" | "seal" | "describe" | "measure" | "artifact", string>>
+  readonly recipes: Readonly<
+    Record<"rootfs" | "seal" | "gates" | "describe" | "measure" | "artifact", string>
+  >
 }

@@ -64,17 +64,35 @@ async function start(request: RunRequest) {
     ([name, value]) => `${name}=${quoteCommand([value])} `,
   )
   await appendFile(request.logFile, `$ ${variables.join("")}${quoteCommand(words)}\n`)
-  const result = await execa("setpriv", [...DIE_WITH_PARENT, "--", ...words], {
+  const child = execa("setpriv", [...DIE_WITH_PARENT, "--", ...words], {
     ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
     env: { ...request.env },
     all: true,
     stdin: "ignore",
     reject: false,
-    cancelSignal: request.signal,
-    killSignal: "SIGKILL",
+    // a process group of its own, which ends as a whole
+    detached: true,
   })
+  const end = () => killGroup(child.pid)
+  request.signal.addEventListener("abort", end)
+  if (request.signal.aborted) end()
+  const result = await child
+  request.signal.removeEventListener("abort", end)
   await appendFile(request.logFile, `${result.all}\n`)
   return result
+}
+
+/**
+ * What the command had started may hold its pipes open and would be waited for: bubblewrap's inner process, when the
+ * outer one is killed before it has said that they die together.
+ */
+function killGroup(leader: number | undefined): void {
+  if (leader === undefined) return
+  try {
+    process.kill(-leader, "SIGKILL")
+  } catch (thrown) {
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ESRCH")) throw thrown
+  }
 }
 
 /** Runs a command with this process's own terminal or pipes; the answer is its exit code. It ends with this process. */

@@ -21,6 +21,8 @@ export type TreeEntry =
       readonly uid: number
       readonly gid: number
       readonly content: Content
+      /** Its security.capability, in hex; no archive that is written here has any. */
+      readonly capabilities?: string
     }
   | { readonly kind: "link"; readonly target: string }
 
@@ -81,7 +83,12 @@ function toEntry(header: Header, bytes: Buffer, tree: Tree): TreeEntry | null {
       return { kind: "directory", ...owner }
     case "file":
     case "contiguous-file":
-      return { kind: "file", ...owner, content: { bytes, sizeBytes: bytes.length } }
+      return {
+        kind: "file",
+        ...owner,
+        content: { bytes, sizeBytes: bytes.length },
+        ...capabilitiesOf(header),
+      }
     case "symlink":
       return { kind: "link", target: header.linkname ?? "" }
     case "link":
@@ -89,6 +96,12 @@ function toEntry(header: Header, bytes: Buffer, tree: Tree): TreeEntry | null {
     default:
       return null
   }
+}
+
+/** As tar keeps them; a tree that drops them silently would hide that a program was to have them. */
+function capabilitiesOf({ pax }: Header): { capabilities?: string } {
+  const found = Object.entries(pax ?? {}).find(([key]) => key === "SCHILY.xattr.security.capability")
+  return found === undefined ? {} : { capabilities: Buffer.from(String(found[1])).toString("hex") }
 }
 
 /** `./usr/bin/` and `usr/bin` name one place; what a file system would read as another place is refused. */

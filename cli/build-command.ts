@@ -97,7 +97,7 @@ async function isTrusted({ home }: CliContext, { signedBy }: BuildReport): Promi
   return (await readTrustedKeys(home)).some(({ id }) => id === signedBy.id)
 }
 
-function toJson({ image, stages, sealed, signedBy, locks }: BuildReport, trusted: boolean) {
+function toJson({ image, stages, sealed, gates, signedBy, locks }: BuildReport, trusted: boolean) {
   return {
     name: image.name,
     profile: image.manifest.profile,
@@ -110,11 +110,12 @@ function toJson({ image, stages, sealed, signedBy, locks }: BuildReport, trusted
     signedBy: { id: signedBy.id, trusted },
     stages,
     sealed,
+    gates,
     locks: locks.map(({ file, made, moves }) => ({ file, made, moves })),
   }
 }
 
-function describe({ image, stages, sealed, signedBy, locks }: BuildReport, trusted: boolean): string {
+function describe({ image, stages, sealed, gates, signedBy, locks }: BuildReport, trusted: boolean): string {
   const rows = stages.map(({ stage, seconds, cached }) => {
     return `  ${stage.padEnd(16)}${seconds.toFixed(1).padStart(7)} s${cached ? "  cached" : ""}`
   })
@@ -125,13 +126,20 @@ function describe({ image, stages, sealed, signedBy, locks }: BuildReport, trust
   const pruned = sealed.pruned.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   return [
     `${image.name} ${image.digest.slice(0, 12)}  ${mebibytes(image.sizeBytes)}: ${files.join(", ")}`,
-    `pruned ${mebibytes(pruned)} of Debian; ${sealed.unprivileged.length} files lost a setuid or setgid bit`,
+    `pruned ${mebibytes(pruned)} of Debian; ${sealed.unprivileged.length} files lost a setuid or setgid bit or a capability`,
+    describeGates(gates),
     `signed by key ${signedBy.id.slice(0, 16)}${trusted ? "" : ", which is not trusted here: stereo keys trust FILE"}`,
     ...rows,
     `  ${"total".padEnd(16)}${total.toFixed(1).padStart(7)} s  ${cached} of ${stages.length} steps cached`,
     `in ${image.dir}`,
     renderLocks(locks),
   ].join("\n")
+}
+
+function describeGates({ entries, exposures, exceptions }: BuildReport["gates"]): string {
+  const over = exposures.filter(({ tenths }) => tenths > 15).length
+  const services = `${exposures.length - over} services at most 1.5 exposed, ${over} more by exception`
+  return `gates: ${entries} entries, ${services}; ${exceptions.length} exceptions, each with its reason`
 }
 
 function mebibytes(bytes: number): string {

@@ -53,6 +53,7 @@ function describe({ plan, sha256 }: ResolvedPlan): string {
       "kernel command line",
       plan.kernel.options.map(({ text, why, source }) => `${text}: ${why} (${source})`),
     ],
+    ["sessions of the agent", describeSession(plan.session)],
     [
       "kernel settings",
       plan.sysctls.map(({ key, value, why, source }) => `${key} = ${value}: ${why} (${source})`),
@@ -62,6 +63,18 @@ function describe({ plan, sha256 }: ResolvedPlan): string {
     .filter(([, lines]) => lines.length > 0)
     .map(([title, lines]) => `${title}\n${lines.map((line) => `  ${line}\n`).join("")}`)
     .join("\n")
+}
+
+function describeSession({ memory, tasks, cpu, io, userNamespaces }: Plan["session"]): string[] {
+  return [
+    `memory: at most ${memory.percent} %: ${memory.why}`,
+    `processes and threads: at most ${tasks.max}: ${tasks.why}`,
+    `processor: weight ${cpu.weight}: ${cpu.why}`,
+    `disk: weight ${io.weight}: ${io.why}`,
+    userNamespaces === null
+      ? "user namespaces: none"
+      : `user namespaces: at most ${userNamespaces.max}: ${userNamespaces.why}`,
+  ]
 }
 
 function reasoned({ items, why }: Plan["libraries"][number]): string {

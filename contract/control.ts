@@ -7,7 +7,7 @@
  * | PUT /identity, GuestIdentity | 204; after it the machine may be used |
  * | GET /firewall | `nft -j list ruleset`, as the kernel gives it |
  * | GET /measurements | lines of JSON without end, see measurement.ts: all that is measured, then each change |
- * | POST /ssh | 200 and a duplex stream that is `sshd -i` |
+ * | POST /ssh/agent, POST /ssh/root | 200 and a duplex stream that is `sshd -i`, which lets in that user |
  * | POST /shutdown | 202, then power off |
  */
 

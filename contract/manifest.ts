@@ -66,7 +66,7 @@ export const manifest = z.strictObject({
     uki_sha256: sha256Hex,
     /** What a signature for Secure Boot is made over; signing does not change it. */
     authenticode_sha256: sha256Hex,
-    /** What a TPM will hold once it has booted, by number of the register. */
+    /** What a TPM will hold once it has booted, by number of the register; 4 as it is with Secure Boot on. */
     pcrs: z.strictObject({ sha256: z.record(z.string().regex(/^\d{1,2}$/), sha256Hex) }),
   }),
   resources: z.strictObject({

@@ -6,6 +6,8 @@ export const GATEWAY = { address: "10.0.2.100", port: 3128, guestAddress: "10.0.
 /** Users that every image has. */
 export const GUEST_USERS = {
   root: { uid: 0 },
+  /** The guest agent and its helpers. */
+  stereo: { uid: 988 },
   capture: { uid: 990 },
   agent: { uid: 1000 },
 } as const
@@ -29,11 +31,26 @@ export const VIRTIO_PORTS = { control: "stereo.control", uplink: "stereo.uplink"
 
 /** Files that the two guest programs leave for others, under a tmpfs. */
 export const GUEST_FILES = {
-  dir: "/run/stereo",
+  /** The agent's own; its parent is root's. */
+  dir: "/run/stereo/agent",
   caCertificate: "/run/stereo/ca/ca.crt",
   caBundle: "/run/stereo/ca/bundle.crt",
-  /** Unix socket of the agent that takes envelopes from the capture proxy (its uid only). */
-  envelopes: "/run/stereo/envelopes.sock",
+  /** Unix socket of the agent that takes envelopes from the capture proxy (its group only). */
+  envelopes: "/run/stereo/agent/envelopes.sock",
+} as const
+
+/** Where systemd waits for the guest agent, a socket unit each: for every connection it starts one instance of a unit. */
+export const GUEST_UNITS = {
+  /** `sshd -i` as the agent, or as root. */
+  session: { agent: "/run/stereo-units/session", root: "/run/stereo-units/root-session" },
+  /** Takes `NAME SECONDS` (or `-` for a clock that is right) and says `done`. */
+  identity: "/run/stereo-units/identity",
+  /** `nft -j list ruleset` */
+  ruleset: "/run/stereo-units/ruleset",
+  /** `nft -j monitor` */
+  watch: "/run/stereo-units/watch",
+  /** Ends the machine. */
+  poweroff: "/run/stereo-units/poweroff",
 } as const
 
 /** What an image for a cloud is told of its site when it is built; an image for this host has none of them. */

@@ -1,6 +1,5 @@
 /** Asks a machine that somebody else started what it is, over the socket of its control wire, and judges the answer. */
 
-import { existsSync } from "node:fs"
 import { type ClientHttp2Session, connect } from "node:http2"
 import { resolve } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
@@ -31,16 +30,17 @@ const ANSWER_MS = 20_000
 export async function attestSocket(request: AttestRequest): Promise<Judgement> {
   const timeout = AbortSignal.timeout(request.timeoutMs)
   const signal = AbortSignal.any([request.signal, timeout])
-  let waitingFor = ""
+  let waitingFor = "the guest agent's first answer"
   let wasThere = false
   while (!signal.aborted) {
     try {
       return await askOnce(request, signal)
     } catch (thrown) {
-      const isThere = existsSync(request.socketPath)
+      const isThere = !isNobodyThere(thrown)
       if (wasThere && !isThere) throw ended(request, waitingFor)
       wasThere ||= isThere
-      waitingFor = reasonOf(thrown)
+      // the end of the time is no reason
+      if (!signal.aborted) waitingFor = reasonOf(thrown)
       request.note(waitingFor)
     }
     await delay(RETRY_MS, null, { signal }).catch(() => null) // aborted: the loop's condition ends it
@@ -56,7 +56,11 @@ export async function attestSocket(request: AttestRequest): Promise<Judgement> {
   )
 }
 
-/** QEMU takes its socket away when it ends. */
+/** QEMU takes its socket away when it ends, and leaves one that nobody listens on when it is killed. */
+function isNobodyThere(thrown: unknown): boolean {
+  return thrown instanceof Error && "code" in thrown && /^(ENOENT|ECONNREFUSED)$/.test(String(thrown.code))
+}
+
 function ended({ socketPath }: AttestRequest, waitingFor: string): Fault {
   return new Fault(
     "attest/ended",

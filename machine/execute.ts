@@ -19,7 +19,7 @@ export interface ExecuteRequest {
 /** The command's exit code, or 128 and the number of the signal that ended it. */
 export async function executeCommand(request: ExecuteRequest): Promise<number> {
   const { host, record, user, command, streams, signal } = request
-  const stream = await host.openSsh(record.name, signal)
+  const stream = await host.openSsh(record.name, user, signal)
   const client = await openShell({
     name: record.name,
     hostPublicKey: record.ssh.hostPublicKey,

@@ -42,7 +42,7 @@ export interface HostClient extends Disposable {
   /** Whether the machine is what its manifest promised. */
   attestation(name: string, signal: AbortSignal): Promise<AttestationState>
   /** A stream that is the guest's `sshd -i`. */
-  openSsh(name: string, signal: AbortSignal): Promise<Duplex>
+  openSsh(name: string, user: "agent" | "root", signal: AbortSignal): Promise<Duplex>
   /** Asks the guest to power off; it is still going down when this settles. */
   shutdown(name: string, signal: AbortSignal): Promise<void>
   detach(name: string, signal: AbortSignal): Promise<void>
@@ -100,8 +100,8 @@ export function openHostClient(socketPath: string): HostClient {
       parse(await call("GET", `/machines/${name}/agent?timeout_ms=${timeoutMs}`, signal), readyReport),
     attestation: async (name, signal) =>
       parse(await call("GET", `/machines/${name}/attestation`, signal), attestationState),
-    openSsh: async (name, signal) => {
-      const answer = await call("POST", `/machines/${name}/control/ssh`, signal)
+    openSsh: async (name, user, signal) => {
+      const answer = await call("POST", `/machines/${name}/control/ssh/${user}`, signal)
       if (answer.status !== 200) throw await readError(answer)
       return answer.stream
     },

@@ -122,7 +122,7 @@ export const guestVectors: readonly Vector[] = [
     "88-forged-envelope",
     "an account of an exchange that never was, to the agent's socket",
     "descriptor",
-    "exec 9<>/run/stereo/envelopes.sock; curl -s -m 2 --http2-prior-knowledge --unix-socket /run/stereo/envelopes.sock -d '[]' http://agent/envelopes",
+    "exec 9<>/run/stereo/agent/envelopes.sock; curl -s -m 2 --http2-prior-knowledge --unix-socket /run/stereo/agent/envelopes.sock -d '[]' http://agent/envelopes",
   ),
 ]
 

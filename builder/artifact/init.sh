@@ -10,7 +10,8 @@ fail() {
 }
 
 # busybox finds its own commands through /proc, which therefore comes first and by its whole name.
-/bin/busybox mount -t proc -o nosuid,nodev,noexec proc /proc || exit 1
+# Nobody but root sees the processes of others.
+/bin/busybox mount -t proc -o nosuid,nodev,noexec,hidepid=invisible proc /proc || exit 1
 mount -t devtmpfs -o nosuid,noexec dev /dev || fail "no /dev"
 mount -t sysfs -o nosuid,nodev,noexec sys /sys || fail "no /sys"
 
@@ -20,6 +21,9 @@ modprobe -a $rest_modules &
 rest=$!
 read -r root_modules </modules/root
 modprobe -a $root_modules || fail "a module for the root disk does not load"
+
+# The kernel goes on with what it has when this archive is damaged: its last word is the sum over all of it.
+if dmesg | grep -q 'Initramfs unpacking failed'; then fail "the initramfs is damaged"; fi
 
 # stereo.root=ROOTHASH:SALT:BLOCKS
 root=
@@ -66,6 +70,9 @@ dmsetup create --readonly root --table \
 	fail "dm-verity refuses the root disk: is it the image's own?"
 mount -t erofs -o ro,nosuid,nodev /dev/mapper/root /root || fail "the root file system does not mount"
 
+mount -t tmpfs -o nosuid,nodev,noexec,mode=0755,size=20% run /root/run || fail "no /run"
+mkdir /dev/shm
+mount -t tmpfs -o nosuid,nodev,noexec,mode=1777 shm /dev/shm || fail "no /dev/shm"
 mount -t tmpfs -o nosuid,nodev,mode=1777 tmp /root/tmp || fail "no /tmp"
 mount -t tmpfs -o nosuid,nodev,noexec,mode=0755 var /root/var || fail "no /var"
 mkdir -m 755 /root/var/cache /root/var/empty /root/var/lib /root/var/log || fail "no folders in /var"
@@ -80,6 +87,23 @@ fi
 wait $rest || fail "a module for the network or a device does not load"
 echo 1 >/proc/sys/kernel/modules_disabled || fail "modules cannot be forbidden"
 sysctl -q -p /root/etc/sysctl.d/50-stereo.conf || fail "a sysctl of /etc/sysctl.d/50-stereo.conf is refused"
+
+# There is no udev: the agent's two ports by their names, for systemd to open. The host tells the names a moment after
+# the driver has found the device; a machine without that device has none.
+mkdir /dev/virtio-ports
+link_ports() {
+	for port in /sys/class/virtio-ports/*; do
+		[ -e "$port/name" ] && read -r name <"$port/name" && ln -sf "/dev/${port##*/}" "/dev/virtio-ports/$name"
+	done
+}
+tries=0
+link_ports
+while [ ! -e /dev/virtio-ports/stereo.uplink ] && [ $tries -lt 100 ]; do
+	ls -d /sys/bus/virtio/drivers/virtio_console/virtio* >/dev/null 2>&1 || break
+	tries=$((tries + 1))
+	usleep 50000
+	link_ports
+done
 
 # Node's pages are read while systemd starts on another CPU; both guest programs then begin a second sooner.
 if [ -d /sys/devices/system/cpu/cpu1 ] && [ -x /root/usr/bin/node ]; then

@@ -76,7 +76,10 @@ function findSources(tree: Tree, taken: readonly Buffer[]): string[] {
 
 /** The kernel unpacks it on another CPU while it starts; it is a third as large. */
 function compress(archive: Buffer): Buffer {
-  return zstdCompressSync(archive, { params: { [constants.ZSTD_c_compressionLevel]: 19 } })
+  return zstdCompressSync(archive, {
+    // with a sum at the end, so that the kernel can tell that a byte is another
+    params: { [constants.ZSTD_c_compressionLevel]: 19, [constants.ZSTD_c_checksumFlag]: 1 },
+  })
 }
 
 function findKernel(tree: Tree): { version: string; bytes: Buffer } {

@@ -23,7 +23,8 @@ export function predictPcrs(uki: Buffer): Record<"4" | "11" | "12", string> {
 
 /**
  * The programs that the firmware loaded (TCG PC Client Platform Firmware Profile 1.05, section 3.3.4.5). The kernel is
- * not among them: the stub starts it by itself, after it has measured it into register 11.
+ * not among them while Secure Boot is on: the stub then vouches for it and the firmware does not measure it. With
+ * Secure Boot off the firmware measures it here as well.
  */
 function predictPcr4(uki: Buffer): string {
   return extendPcr([

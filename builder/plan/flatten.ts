@@ -44,6 +44,11 @@ function extend(base: ImageDefinition, child: ImageDefinition): ImageDefinition 
       options: lastOfEach([...base.kernel.options, ...child.kernel.options], ({ text }) => optionKey(text)),
     },
     sysctl: lastOfEach([...base.sysctl, ...child.sysctl], ({ key }) => key),
+    exposure: [...base.exposure, ...child.exposure],
+    exception: [...base.exception, ...child.exception],
+    // not inherited: what extends an image has other things in it
+    budget: child.budget,
+    session: { ...base.session, ...child.session },
     resources: { ...base.resources, ...child.resources },
     egress: {
       sets: [...new Set([...base.egress.sets, ...child.egress.sets])],

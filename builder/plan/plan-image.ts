@@ -5,7 +5,9 @@ import type { Site, SiteWall } from "../../contract/site.ts"
 import type { ImageDefinition } from "../image-definition.ts"
 import type { Plan, PlannedEntry } from "../plan.ts"
 import { type NpmPlan, planNpm } from "./plan-npm.ts"
+import { planSession } from "./plan-session.ts"
 import type { Sources } from "./read-sources.ts"
+import { planSysctls } from "./render-sysctls.ts"
 
 const UNIT_DIR = "/usr/lib/systemd/system"
 const LOCAL_UNIT_DIR = "/etc/systemd/system"
@@ -63,7 +65,15 @@ export function planImage(flat: ImageDefinition, identity: Identity, sources: So
       })),
       options: definition.kernel.options,
     },
-    sysctls: definition.sysctl,
+    sysctls: planSysctls(definition),
+    session: planSession(definition),
+    gates: {
+      exposures: definition.exposure.map(({ units, at_most, why }) => {
+        return { units, atMost: Math.round(at_most * 10), why }
+      }),
+      exceptions: definition.exception,
+      budget: planBudget(definition),
+    },
     resources: { cpus, memoryMib: memory_mib, diskMib: disk_mib },
     egressSets: definition.egress.sets,
     // absent where no image says it, so that the plans of those stay what they were
@@ -145,6 +155,11 @@ function unitLinks(definition: ImageDefinition): { path: string; target: string 
       target: `${UNIT_DIR}/${unit}`,
     })),
   ]
+}
+
+/** Without the keys that nobody gave, as JSON has them. */
+function planBudget({ budget: { tree, root } }: ImageDefinition): Plan["gates"]["budget"] {
+  return { ...(tree === undefined ? {} : { tree }), ...(root === undefined ? {} : { root }) }
 }
 
 function sorted(names: readonly string[]): string[] {

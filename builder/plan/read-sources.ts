@@ -10,6 +10,7 @@ import type { Plan } from "../plan.ts"
 import { renderAccounts } from "./accounts.ts"
 import { bundleProgram } from "./bundle-program.ts"
 import { type BundledPackage, readBundledPackages } from "./bundled-packages.ts"
+import { renderSessionUnits } from "./plan-session.ts"
 import { type LockedNpm, readNpmLock } from "./read-npm-lock.ts"
 import { renderSite } from "./render-site.ts"
 import { renderSysctls } from "./render-sysctls.ts"
@@ -58,15 +59,15 @@ export async function readSources(
   )
   const programs = await Promise.all(definition.program.map((each) => readProgram(projectDir, each)))
   const contents = new Map<string, Buffer>()
-  const sysctls = renderSysctls(definition).map(({ path, text }) => {
-    return { path, mode: 0o644, from: "sysctl", bytes: Buffer.from(text) }
+  const settings = [...renderSysctls(definition), ...renderSessionUnits(definition)].map(({ path, text }) => {
+    return { path, mode: 0o644, from: "image.toml", bytes: Buffer.from(text) }
   })
   const sited = renderSite(site).map(({ path, text }) => {
     return { path, mode: 0o644, from: "site.toml", bytes: Buffer.from(text) }
   })
   const files = [
     ...accounts,
-    ...sysctls,
+    ...settings,
     ...overlays.flat(),
     ...templates,
     ...programs.map(({ file }) => file),
@@ -91,6 +92,7 @@ export async function readSources(
         join(projectDir, "builder", "debian-control.ts"),
       ),
       seal: await hashSources(join(projectDir, "builder", "seal"), join(projectDir, "builder", "tree.ts")),
+      gates: await hashSources(join(projectDir, "builder", "gates"), join(projectDir, "builder", "tree.ts")),
       describe: await hashSources(
         join(projectDir, "builder", "describe"),
         join(projectDir, "contract", "package-url.ts"),

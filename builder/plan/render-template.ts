@@ -15,13 +15,22 @@ export async function renderTemplate(
     ENV: {},
   },
 ): Promise<string> {
+  const known = { ...wire, ...more, ...readSite(more.SITE) }
   const environment = new nunjucks.Environment(null, { autoescape: false, throwOnUndefined: true })
   try {
-    return environment.renderString(await readFile(file, "utf8"), { ...wire, ...more })
+    return environment.renderString(await readFile(file, "utf8"), known)
   } catch (cause) {
     throw new Fault("image/bad-template", `${name}: ${reasonOf(cause)}`, {
-      hint: `variables are the exports of contract/wire.ts and some of the plan: ${Object.keys({ ...wire, ...more }).join(", ")}`,
+      hint: `variables are the exports of contract/wire.ts and some of the plan: ${Object.keys(known).join(", ")}`,
       cause,
     })
+  }
+}
+
+/** So that the packet filter's template needs no program of its own, which a reviewer would have to run. */
+function readSite(site: Site | null) {
+  return {
+    UPSTREAM: site?.gateway ?? wire.GATEWAY,
+    SSH_FROM: (site?.ssh.allow ?? []).map(({ net }) => net).join(", "),
   }
 }

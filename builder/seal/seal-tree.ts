@@ -39,7 +39,7 @@ export interface SealReport {
   readonly sizeBytes: number
   readonly pruned: readonly { readonly why: string; readonly files: number; readonly sizeBytes: number }[]
   readonly unusedLibraries: readonly string[]
-  /** Files that lost a setuid or setgid bit. */
+  /** Files that lost a setuid or setgid bit, or a capability. */
   readonly unprivileged: readonly string[]
 }
 
@@ -136,8 +136,10 @@ function parentsOf(path: string): string[] {
 function dropPrivilegeBits(tree: Tree): string[] {
   const dropped: string[] = []
   for (const [path, entry] of tree) {
-    if (entry.kind !== "file" || (entry.mode & 0o6000) === 0) continue
-    tree.set(path, { ...entry, mode: entry.mode & 0o1777 })
+    if (entry.kind !== "file") continue
+    const { capabilities, ...plain } = entry
+    if (capabilities === undefined && (entry.mode & 0o6000) === 0) continue
+    tree.set(path, { ...plain, mode: entry.mode & 0o1777 })
     dropped.push(path)
   }
   return dropped.sort()

@@ -18,8 +18,8 @@ export interface Definitions {
 
 /** Where the guest loads its packet filter from. */
 const FIREWALL = "/usr/lib/stereo/firewall.nft"
-/** Names and nothing else between braces: a template of another revision is data and must not become a program. */
-const ONLY_NAMES = /^(?:[^{]|\{(?![{%#])|\{\{ *\w+(?:\.\w+)* *\}\})*$/
+/** Names, and whether there is one: a template of another revision is data and must not become a program. */
+const ONLY_NAMES = /^(?:[^{]|\{(?![{%#])|\{\{ *\w+(?:\.\w+)* *\}\}|\{% (?:if (?:not )?\w+|else|endif) %\})*$/
 
 export async function readDefinitionParts(name: string, definitions: Definitions): Promise<ImageParts> {
   const { readDefinitions } = await import("../../builder/definition/read-definitions.ts")

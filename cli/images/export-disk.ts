@@ -82,7 +82,15 @@ async function findTools({ home }: CliContext): Promise<string> {
 }
 
 function toJson({ file, pcr7, ...report }: ExportReport, { uefi, verity }: Manifest) {
-  const pcrs = { sha256: { ...uefi.pcrs.sha256, ...(pcr7 === null ? {} : { "7": pcr7 }) } }
+  const { "4": withSecureBoot, ...always } = uefi.pcrs.sha256
+  const pcrs = {
+    sha256: {
+      ...always,
+      // what is not signed starts only with Secure Boot off, and then the firmware measures more
+      ...(report.signed && withSecureBoot !== undefined ? { "4": withSecureBoot } : {}),
+      ...(pcr7 === null ? {} : { "7": pcr7 }),
+    },
+  }
   return { path: file, ...report, rootHash: verity.root_hash, uefi: { ...uefi, pcrs } }
 }
 

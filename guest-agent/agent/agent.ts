@@ -1,6 +1,7 @@
 /** The guest agent's spine: envelopes in, control served, uplink served, until the signal. */
 
-import { GUEST_FILES, VIRTIO_PORTS } from "../../contract/wire.ts"
+import { GUEST_FILES, GUEST_UNITS, VIRTIO_PORTS } from "../../contract/wire.ts"
+import { askUnit } from "./connect-unit.ts"
 import { isControlStart, serveControl } from "./control-server.ts"
 import { openSpool } from "./envelope-spool.ts"
 import { findCaller } from "./find-caller.ts"
@@ -9,8 +10,7 @@ import { applyIdentity, parseIdentity } from "./identity.ts"
 import { openMeasurements } from "./measurements.ts"
 import { servePort } from "./port-sessions.ts"
 import { listenForProxy } from "./proxy-intake.ts"
-import { runProgram } from "./run.ts"
-import { startSshSession } from "./ssh-session.ts"
+import { type SessionUser, startSshSession } from "./ssh-session.ts"
 import { serveUplink } from "./uplink-client.ts"
 import { openPort } from "./virtio-port.ts"
 
@@ -18,14 +18,17 @@ export interface AgentContext {
   /** The guest's clock, milliseconds since 1970. */
   readonly nowMs: () => number
   readonly log: (line: string) => void
+  /** Open descriptors by name, from systemd; a port that is not among them is looked for. */
+  readonly openFiles: ReadonlyMap<string, number>
   readonly signal: AbortSignal
 }
 
-export async function runAgent({ nowMs, log, signal }: AgentContext): Promise<void> {
-  const control = serveControlPort({ nowMs, log, signal })
+export async function runAgent(context: AgentContext): Promise<void> {
+  const { log, openFiles, signal } = context
+  const control = serveControlPort(context)
   const spool = await openSpool(`${GUEST_FILES.dir}/spool`, log)
   const intake = await listenForProxy(GUEST_FILES.envelopes, { append: spool.append, findCaller, log })
-  const uplink = openPort(VIRTIO_PORTS.uplink).then((port) =>
+  const uplink = openPort(VIRTIO_PORTS.uplink, openFiles.get("uplink")).then((port) =>
     servePort(
       port,
       { onSession: (stream) => serveUplink(stream, spool, log), isStart: () => false, speaksFirst: true },
@@ -39,8 +42,8 @@ export async function runAgent({ nowMs, log, signal }: AgentContext): Promise<vo
   }
 }
 
-async function serveControlPort({ nowMs, log, signal }: AgentContext): Promise<void> {
-  const port = await openPort(VIRTIO_PORTS.control)
+async function serveControlPort({ nowMs, log, openFiles, signal }: AgentContext): Promise<void> {
+  const port = await openPort(VIRTIO_PORTS.control, openFiles.get("control"))
   const measurements = openMeasurements(log)
   let identified = false
   const handlers = {
@@ -52,9 +55,10 @@ async function serveControlPort({ nowMs, log, signal }: AgentContext): Promise<v
       await applyIdentity(parseIdentity(body), nowMs)
       identified = true
     },
-    ssh: (stream: Parameters<typeof startSshSession>[0]) => startSshSession(stream, log),
+    ssh: (stream: Parameters<typeof startSshSession>[0], user: SessionUser) =>
+      startSshSession(stream, user, log),
     shutdown: () => {
-      runProgram(["systemctl", "--no-block", "poweroff"]).catch((thrown) => log(String(thrown)))
+      askUnit(GUEST_UNITS.poweroff, "").catch((thrown) => log(String(thrown)))
     },
   }
   log(`control port open after ${Math.round(performance.now())} ms`)

@@ -21,7 +21,7 @@ export interface ControlHandlers {
   /** Tells all that is measured and then each change, until what it returns is called. */
   readonly measure: (tell: (line: MeasurementLine) => void) => () => void
   /** Owns the stream from here on. */
-  readonly ssh: (stream: Duplex) => void
+  readonly ssh: (stream: Duplex, user: "agent" | "root") => void
   readonly shutdown: () => void
   readonly log: (line: string) => void
 }
@@ -62,9 +62,10 @@ async function answer(
     case "PUT /identity":
       await handlers.identify(parseJson(await readBody(request)))
       return reply(request, 204)
-    case "POST /ssh":
+    case "POST /ssh/agent":
+    case "POST /ssh/root":
       request.respond({ ":status": 200 })
-      return handlers.ssh(request)
+      return handlers.ssh(request, route === "POST /ssh/root" ? "root" : "agent")
     case "POST /shutdown":
       reply(request, 202)
       return handlers.shutdown()

@@ -2,8 +2,9 @@
 
 import { readFile } from "node:fs/promises"
 import type { GuestHealth } from "../../contract/control.ts"
-import { CAPTURE_PORTS, GUEST_USERS } from "../../contract/wire.ts"
-import { runProgram } from "./run.ts"
+import { Fault } from "../../contract/fault.ts"
+import { CAPTURE_PORTS, GUEST_UNITS, GUEST_USERS } from "../../contract/wire.ts"
+import { askUnit } from "./connect-unit.ts"
 
 /** `ruleset` is the packet filter as last measured: the host asks often, and a run of nft is dear under TCG. */
 export async function readHealth(identified: boolean, ruleset: unknown): Promise<GuestHealth> {
@@ -22,7 +23,9 @@ export async function readHealth(identified: boolean, ruleset: unknown): Promise
 }
 
 export async function readFirewall(): Promise<Buffer> {
-  return (await runProgram(["nft", "-j", "list", "ruleset"])).stdout
+  const listed = await askUnit(GUEST_UNITS.ruleset, "")
+  if (listed.length > 0) return listed
+  throw new Fault("agent/no-listing", "nft listed nothing: its unit stereo-ruleset@ failed")
 }
 
 interface NftChain {

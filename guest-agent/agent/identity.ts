@@ -1,9 +1,10 @@
 /** What the host tells this machine to be: checked, then made true. */
 
-import { mkdir, writeFile } from "node:fs/promises"
+import { chmod, mkdir, writeFile } from "node:fs/promises"
 import type { GuestIdentity } from "../../contract/control.ts"
 import { Fault } from "../../contract/fault.ts"
-import { runProgram } from "./run.ts"
+import { GUEST_UNITS } from "../../contract/wire.ts"
+import { askUnit } from "./connect-unit.ts"
 import { renderSshdConfig, SSH_FILES } from "./sshd-config.ts"
 
 /** Beyond this the clock is set; less is left alone, since each set is a jump for everyone. */
@@ -43,17 +44,25 @@ export function parseIdentity(body: unknown): GuestIdentity {
 
 /** `nowMs` is the guest's clock. Clock and entropy come first: keys and certificates depend on them. */
 export async function applyIdentity(identity: GuestIdentity, nowMs: () => number): Promise<void> {
-  if (Math.abs(identity.epochMs - nowMs()) > CLOCK_TOLERANCE_MS) {
-    await runProgram(["date", "-u", "-s", `@${(identity.epochMs / 1000).toFixed(3)}`])
-  }
+  const isRight = Math.abs(identity.epochMs - nowMs()) <= CLOCK_TOLERANCE_MS
+  const seconds = isRight ? "-" : (identity.epochMs / 1000).toFixed(3)
+  const said = (await askUnit(GUEST_UNITS.identity, `${identity.name} ${seconds}\n`)).toString()
+  if (said !== "done\n") throw new Fault("agent/no-identity", "name and clock could not be set")
   await writeFile("/dev/urandom", Buffer.from(identity.entropyHex, "hex"))
-  await writeFile("/proc/sys/kernel/hostname", identity.name)
-  await mkdir(SSH_FILES.dir, { recursive: true, mode: 0o755 })
-  // sshd locks its children up in here, and refuses to start without it
-  await mkdir("/run/sshd", { recursive: true, mode: 0o755 })
-  await writeFile(SSH_FILES.hostKey, withNewline(identity.ssh.hostPrivateKey), { mode: 0o600 })
-  await writeFile(SSH_FILES.authorizedKeys, withNewline(identity.ssh.authorizedKey), { mode: 0o644 })
-  await writeFile(SSH_FILES.config, renderSshdConfig(identity.env), { mode: 0o600 })
+  await mkdir(SSH_FILES.dir, { recursive: true })
+  await chmod(SSH_FILES.dir, 0o755)
+  await writeReadable(SSH_FILES.hostKey, withNewline(identity.ssh.hostPrivateKey))
+  await writeReadable(SSH_FILES.authorizedKeys, withNewline(identity.ssh.authorizedKey))
+  await writeReadable(SSH_FILES.config, renderSshdConfig(identity.env))
+}
+
+/**
+ * The agent's sshd is the agent, and reads what it needs. The host key proves this machine to a host that reaches it by
+ * a wire of its own: whoever is in the guest gains nothing by it.
+ */
+async function writeReadable(path: string, content: string): Promise<void> {
+  await writeFile(path, content)
+  await chmod(path, 0o644)
 }
 
 function record(value: unknown, field: string): Record<string, unknown> {

@@ -7,11 +7,10 @@
  * | GET /caller?inode=N&uid=N | the process that has that socket open, or null |
  */
 
-import { chmod, chown, rm } from "node:fs/promises"
+import { chmod, rm } from "node:fs/promises"
 import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2"
 import { reasonOf } from "../../contract/fault.ts"
 import type { Envelope } from "../../contract/uplink.ts"
-import { GUEST_USERS } from "../../contract/wire.ts"
 
 const MAX_BODY_BYTES = 1_048_576
 
@@ -21,7 +20,7 @@ export interface ProxyHandlers {
   readonly log: (line: string) => void
 }
 
-/** Who may connect is decided by the socket's owner and mode: the capture proxy and root. */
+/** Who may connect is decided by the socket's mode: its group is this program's, which is the capture proxy's. */
 export async function listenForProxy(path: string, handlers: ProxyHandlers): Promise<Http2Server> {
   const { log } = handlers
   const server = createServer()
@@ -38,8 +37,7 @@ export async function listenForProxy(path: string, handlers: ProxyHandlers): Pro
     server.once("error", reject)
     server.listen(path, resolve)
   })
-  await chown(path, GUEST_USERS.capture.uid, GUEST_USERS.root.uid)
-  await chmod(path, 0o600)
+  await chmod(path, 0o660)
   return server
 }
 

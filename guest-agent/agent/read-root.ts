@@ -10,7 +10,8 @@ const OF_THE_IMAGE = /^\/(usr|etc|bin|sbin|lib|lib64|root)(\/|$)/
 export async function readRoot(procDir = "/proc", blockDir = "/sys/dev/block"): Promise<MeasuredRoot> {
   const [commandLine, mountInfo] = await Promise.all([
     readFile(join(procDir, "cmdline"), "utf8"),
-    readFile(join(procDir, "self/mountinfo"), "utf8"),
+    // the first process's: this one sees a file system that was narrowed for it
+    readFile(join(procDir, "1/mountinfo"), "utf8"),
   ])
   const mounts = mountInfo.split("\n").flatMap((line) => {
     const [, , device = "", , point, ...rest] = line.split(" ")

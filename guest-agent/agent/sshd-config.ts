@@ -25,6 +25,8 @@ export function renderSshdConfig(env: Readonly<Record<string, string>>): string 
     "# Written by the guest agent when the host gave this machine its identity.",
     `HostKey ${SSH_FILES.hostKey}`,
     `AuthorizedKeysFile ${SSH_FILES.authorizedKeys}`,
+    // the keys' file is the guest agent's, neither root's nor the user's
+    "StrictModes no",
     "AllowUsers agent root",
     "AuthenticationMethods publickey",
     "PasswordAuthentication no",

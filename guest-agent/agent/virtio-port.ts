@@ -18,14 +18,17 @@ const READ_BYTES = 65_536
 const APPEAR_MS = 10_000
 const POLL_MS = 20
 
-/** Each read holds a thread of libuv's pool while it waits: there is no poll() for devices in Node. */
-export async function openPort(name: string, sysDir = "/sys/class/virtio-ports"): Promise<BytePort> {
-  const path = await findPort(name, sysDir)
-  const file = await open(path, "r+")
-  return {
-    read: () => readSome(file.fd),
-    write: (bytes) => writeAll(file.fd, bytes),
-  }
+/**
+ * `openFile` is its descriptor when systemd has opened it. Each read holds a thread of libuv's pool while it waits: there
+ * is no poll() for devices in Node.
+ */
+export async function openPort(
+  name: string,
+  openFile: number | undefined,
+  sysDir = "/sys/class/virtio-ports",
+): Promise<BytePort> {
+  const fd = openFile ?? (await open(await findPort(name, sysDir), "r+")).fd
+  return { read: () => readSome(fd), write: (bytes) => writeAll(fd, bytes) }
 }
 
 /** There is no udev that would link names to devices, so the kernel's own list is read. */

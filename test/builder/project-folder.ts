@@ -83,6 +83,12 @@ key = "kernel.kptr_restrict"
 value = "2"
 why = "a setting of a test"
 source = "kspp"
+
+[session]
+memory = { percent = 75, why = "a limit of a test" }
+tasks = { max = 100, why = "a limit of a test" }
+cpu = { weight = 50, why = "a limit of a test" }
+io = { weight = 50, why = "a limit of a test" }
 `
 
 export const NO_LOCK = JSON.stringify({ packages: {} })

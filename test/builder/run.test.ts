@@ -64,6 +64,24 @@ describe("run", () => {
     await expect(run(request)).rejects.toMatchObject({ name: "TimeoutError" })
   })
 
+  it("ends what the command has started, too, and waits for none of it", async () => {
+    using folder = openFolder()
+    const file = join(folder.dir, "pid")
+    const giveUp = new AbortController()
+    const running = run({
+      command: ["sh", "-c", `sleep 600 & echo $! >${file}; wait`],
+      purpose: "a test",
+      logFile: join(folder.dir, "log"),
+      signal: giveUp.signal,
+    })
+    const refused = expect(running).rejects.toThrow("enough")
+    await vi.waitFor(() => expect(readFileSync(file, "utf8")).toMatch(/^\d+\n$/), { timeout: 20_000 })
+    giveUp.abort(new Error("enough"))
+    await refused
+    const state = `/proc/${readFileSync(file, "utf8").trim()}/stat`
+    await vi.waitFor(() => expect(existsSync(state) && !/ Z /.test(readFileSync(state, "utf8"))).toBe(false))
+  })
+
   it("ends the command when the build itself is killed", async () => {
     using folder = openFolder()
     const file = join(folder.dir, "pid")

@@ -29,7 +29,10 @@ describe("stereo egress show", () => {
 
   it("prints JSON and nothing else", async () => {
     const { stdout } = await home.stereo("egress", "show", "coder", "--json")
-    expect(JSON.parse(stdout)).toMatchObject({ kind: "definition", policy: { sets: ["anthropic"] } })
+    expect(JSON.parse(stdout)).toMatchObject({
+      kind: "definition",
+      policy: { sets: ["anthropic", "openai", "google"] },
+    })
   })
 
   it.each([

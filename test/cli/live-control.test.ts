@@ -184,7 +184,17 @@ describe("stereo egress denied", () => {
     await used.guest.send(read)
     // a checkout of the test's own: the sources by reference, the policies its own
     const checkout = mkdtempSync(join(tmpdir(), "stereo-checkout-"))
-    const parts = ["attack", "builder", "cli", "contract", "host-proxy", "machine", "review"]
+    const parts = [
+      "attack",
+      "builder",
+      "cli",
+      "contract",
+      "host-proxy",
+      "machine",
+      "publish",
+      "review",
+      "trust",
+    ]
     for (const name of [...parts, "node_modules", "package.json"]) {
       symlinkSync(join(projectDir, name), join(checkout, name))
     }

@@ -103,7 +103,11 @@ function build(more: readonly string[]) {
 /** QEMU of the tools tree, where Packer's builder looks for it: each call in bubblewrap, with the folder and no network. */
 function plantPrograms(programs: string): void {
   const sandbox = toolsSandboxArgs(realpathSync(currentToolsTree(homeLayout(home.root))))
-  const words = [...sandbox, "--bind", dir, dir, "--chdir", dir].map((word) => `'${word}'`).join(" ")
+  // where QEMU keeps what the firmware writes, until it ends
+  const temporary = ["--tmpfs", "/var/tmp"]
+  const words = [...sandbox, ...temporary, "--bind", dir, dir, "--chdir", dir]
+    .map((word) => `'${word}'`)
+    .join(" ")
   mkdirSync(programs, { recursive: true })
   for (const name of ["qemu-system-x86_64", "qemu-img"]) {
     writeFileSync(join(programs, name), `#!/bin/sh\nexec bwrap ${words} -- ${name} "$@"\n`)

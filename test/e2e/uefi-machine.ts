@@ -127,7 +127,7 @@ async function runAsRoot(socketPath: string, command: string): Promise<string> {
     }
     const body = JSON.stringify(identity)
     await askGuest(session, { method: "PUT", path: "/identity", body, timeoutMs: 60_000, signal })
-    const stream = session.request({ ":method": "POST", ":path": "/ssh" }, { endStream: false })
+    const stream = session.request({ ":method": "POST", ":path": "/ssh/root" }, { endStream: false })
     const client = await openShell({
       ...{ name: "uefi", user: "root" as const, stream, consoleHint: "", signal },
       ...{ hostPublicKey: ssh.hostPublicKey, credential: { privateKey: ssh.clientPrivateKey } },

@@ -89,7 +89,8 @@ describe("a disk under UEFI firmware", { timeout: 600_000 }, () => {
     expect(seen.split("\n")[0]).toBe(manifest.kernel.command_line)
     expect(seen).toMatch(/^\/dev\/vdb \/home\/agent ext4 /m)
     expect(seen).toContain("runtime-map")
-    expect(registersOf(seen)).toMatchObject(manifest.uefi.pcrs.sha256)
+    const { "11": sections, "12": additions } = manifest.uefi.pcrs.sha256
+    expect(registersOf(seen)).toMatchObject({ "11": sections, "12": additions })
   })
 
   it("boots with Secure Boot from NVMe when its key is enrolled, and leaves in a TPM what the manifest foretold", async () => {

@@ -1,9 +1,9 @@
 /** The real capture proxy in a lab's guest, before a stand-in of the host that the tests direct. */
 
 import type { ChildProcess } from "node:child_process"
-import { copyFileSync, existsSync, writeFileSync } from "node:fs"
+import { chownSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs"
 import type { Http2Server } from "node:http2"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Envelope } from "../../contract/uplink.ts"
@@ -82,11 +82,15 @@ export async function startCaptureBefore(
   gatewaySocket: string,
   envelopes: Envelope[],
 ): Promise<{ readonly capture: ChildProcess; readonly intake: Http2Server }> {
-  const intake = await listenForProxy(join(lab.dir, "run", "envelopes.sock"), {
+  const socket = join(lab.dir, "run", "agent", "envelopes.sock")
+  mkdirSync(dirname(socket), { recursive: true })
+  const intake = await listenForProxy(socket, {
     append: async (batch) => void envelopes.push(...batch),
     findCaller,
     log: (line) => process.stderr.write(`${line}\n`),
   })
+  // in an image the agent's group is the proxy's
+  chownSync(socket, process.getuid?.() ?? 0, GUEST_USERS.capture.uid)
   await startRelay(lab, gatewaySocket)
   return { capture: await startCapture(lab), intake }
 }

@@ -164,7 +164,7 @@ describe("the control wire's guest side", () => {
   it("carries an ssh stream both ways", async () => {
     const port = new FakePort()
     serve(port)
-    const stream = dial(port).request({ ":method": "POST", ":path": "/ssh" })
+    const stream = dial(port).request({ ":method": "POST", ":path": "/ssh/agent" })
     stream.write("SSH-2.0-x")
     const [chunk] = await once(stream, "data")
     expect(String(chunk)).toBe("SSH-2.0-x")

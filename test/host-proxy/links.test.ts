@@ -62,7 +62,7 @@ describe("the control wire", () => {
 
   it("without a guest, or of an unknown machine, is an error that says so", async () => {
     await using lab = await openLab({ unmeasured: true })
-    expect((await callApi(lab, "POST", "/control/ssh")).status).toBe(503)
+    expect((await callApi(lab, "POST", "/control/ssh/agent")).status).toBe(503)
     expect((await callHost(lab.files.home.hostSocket, "GET", "/machines/other/ready")).status).toBe(404)
     expect((await callHost(lab.files.home.hostSocket, "GET", "/machines/..%2f/ready")).status).toBe(404)
     expect((await callHost(lab.files.home.hostSocket, "GET", "/nonsense")).status).toBe(404)

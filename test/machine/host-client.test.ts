@@ -51,7 +51,7 @@ describe("the host service's client", () => {
 
   it("stops waiting when it is told to", async () => {
     const stopped = new AbortController()
-    const waiting = host.openSsh("demo", stopped.signal)
+    const waiting = host.openSsh("demo", "agent", stopped.signal)
     stopped.abort(new Error("enough"))
     await expect(waiting).rejects.toThrow("enough")
   })

@@ -53,7 +53,7 @@ export async function openHostStandIn(record: MachineRecord): Promise<HostStandI
     if (silent.has(call)) return
     if (dropped.has(call)) stream.session?.destroy()
     else if (answer) respond(stream, answer.status, answer.body)
-    else if (call.endsWith("/control/ssh")) sessions.push(startSshd(stream, dir))
+    else if (/\/control\/ssh\/(agent|root)$/.test(call)) sessions.push(startSshd(stream, dir))
     else respond(stream, 204, "")
   })
   await new Promise<void>((settle) => server.listen(socket, settle))

@@ -201,12 +201,17 @@ source "qemu" "gate" {
   memory       = 1024
   headless     = true
 
+  # nothing is typed at its screen, which it does not have
+  disable_vnc = true
+  boot_wait   = "-1s"
+
   # there is no login in the image; what is to be known is asked over the machine's control wire
   communicator     = "none"
   shutdown_timeout = "2m"
 
   qemuargs = [
     ["-cpu", "max"],
+    ["-display", "none"],
     # a guest that panics ends, and the gate says so at once
     ["-no-reboot"],
     ["-drive", "if=pflash,unit=0,format=raw,readonly=on,file=${var.ovmf_code}"],
