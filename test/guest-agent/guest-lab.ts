@@ -176,7 +176,7 @@ export function renderFirewall(): string {
   const template = readFileSync(join(projectDir, "images/templates/nftables.njk"), "utf8")
   return new nunjucks.Environment(null, { autoescape: false, throwOnUndefined: true }).renderString(
     template,
-    { ...wire },
+    { ...wire, SITE: null, UPSTREAM: wire.GATEWAY, SSH_FROM: "" },
   )
 }
 
