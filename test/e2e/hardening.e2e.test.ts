@@ -213,7 +213,7 @@ describe("a session of the agent", () => {
     )
     const bomb = home.stereo([
       ...["exec", "hard", "--", "sh", "-c"],
-      "touch /tmp/armed; until [ -e /tmp/go ]; do sleep 0.2; done; for i in $(seq 200); do sleep 300 & done; echo all",
+      "touch /tmp/armed; until [ -e /tmp/go ]; do sleep 0.2; done; for i in $(seq 200); do sleep 300 >/dev/null 2>&1 & done; echo all",
     ])
     // under TCG a bomb up to the real limit would take minutes; the group is the same, with a lower one
     const group = (
