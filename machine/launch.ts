@@ -12,6 +12,7 @@ import { abandonLaunch } from "./abandon-launch.ts"
 import { claimFolder } from "./claim-folder.ts"
 import { makeDataDisk } from "./disk/make-data-disk.ts"
 import type { HostClient } from "./host-client.ts"
+import { checkRoot } from "./image/check-root.ts"
 import { type BuiltImage, readImage } from "./image/read-image.ts"
 import { unpackKernel } from "./image/unpack-kernel.ts"
 import { checkEgressSets } from "./plan/check-egress-sets.ts"
@@ -65,6 +66,8 @@ export async function launchMachine(request: LaunchRequest): Promise<LaunchedMac
   const toolsDir = await findTools(home)
   const card = await readCard(request.card)
   const image = await readImage(home, request.image ?? card.image ?? "base")
+  const rootChecked = checkRoot(image)
+  rootChecked.catch(() => null) // waited for below, beside the boot
   const probe = { toolsDir, cacheFile: home.probe, device: "/dev/kvm", progress, signal }
   const accelerator = await probeAccelerator(probe)
   const planned = planRecord({
@@ -91,8 +94,11 @@ export async function launchMachine(request: LaunchRequest): Promise<LaunchedMac
     await writeRecord(home, record)
     const timeoutMs = request.readyTimeoutMs ?? READY_TIMEOUT_MS
     const title = `Boot ${record.name} (image ${image.name}, ${record.accelerator})`
-    const report = await progress.step(title, () =>
-      awaitReady({ name: record.name, layout, host, ended: qemu.ended, timeoutMs, signal }),
+    const [report] = await progress.step(title, () =>
+      Promise.all([
+        awaitReady({ name: record.name, layout, host, ended: qemu.ended, timeoutMs, signal }),
+        rootChecked,
+      ]),
     )
     record = { ...record, state: "running", owner: request.ephemeral ? record.owner : null }
     await writeRecord(home, record)

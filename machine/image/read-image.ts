@@ -21,7 +21,7 @@ const SHOWN_FINDINGS = 5
 
 /**
  * `reference`: a name, or all 64 digits of a digest, which always mean the same image. The root disk's bytes are
- * not read here: dm-verity checks them at boot, under the root hash of the manifest that was verified.
+ * not read here, but while the machine boots (check-root.ts); dm-verity checks them there, too.
  * Faults: `image/not-built`, `image/not-verified`, `keys/*`.
  */
 export async function readImage(home: Home, reference: string): Promise<BuiltImage> {
