@@ -69,7 +69,11 @@ async function bootDisk(out: string, accelerator: string): Promise<number> {
   const toolsDir = realpathSync(currentToolsTree(homeLayout(sharedHome)))
   const sandbox = toolsSandboxArgs(toolsDir)
   const uki = ["--ro-bind", out, "/work", "--chdir", "/work"]
-  const section = ["objcopy", "-O", "binary", "--only-section=.cmdline", "peer.efi", "/dev/stdout"]
+  const section = [
+    "sh",
+    "-c",
+    "objcopy -O binary --only-section=.cmdline peer.efi /tmp/line && cat /tmp/line",
+  ]
   const commandLine = execFileSync("bwrap", [...sandbox, ...uki, "--", ...section], { encoding: "utf8" })
   const kvm = accelerator === "kvm" ? ["--dev-bind", "/dev/kvm", "/dev/kvm"] : []
   const startedAt = performance.now()

@@ -16,7 +16,8 @@ export interface RemoteRequest extends Omit<ShellRequest, "stream"> {
   readonly streams: CommandStreams
 }
 
-const CONNECT_MS = 10_000
+/** Connecting, and the first word of an emulated sshd. */
+const GREETING_MS = 20_000
 /** With a second between them: sshd may come up a while after its host key is known. */
 const ATTEMPTS = 90
 const BETWEEN_MS = 1000
@@ -37,21 +38,27 @@ export async function executeRemote(request: RemoteRequest): Promise<number> {
   }
 }
 
+/** A connection on which an sshd has begun to speak; what only listens, or resets, is not up yet. */
 async function reach({ name, address, port, signal }: RemoteRequest): Promise<Socket> {
   for (let attempt = 1; ; attempt += 1) {
     const socket = connect({ host: address, port })
+    const ended = new AbortController()
+    socket.once("end", () => ended.abort(new Error("the connection was closed at once")))
     try {
-      await once(socket, "connect", { signal: AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]) })
-      return socket
+      const limit = AbortSignal.any([signal, ended.signal, AbortSignal.timeout(GREETING_MS)])
+      // the server speaks first; nothing is read here
+      await once(socket, "readable", { signal: limit })
+      if (socket.readableLength > 0) return socket
+      throw new Error("the connection was closed at once")
     } catch (cause) {
       socket.destroy()
       signal.throwIfAborted()
       if (attempt === ATTEMPTS) {
         throw new Fault(
           "exec/unreachable",
-          `${name}: nothing answers at ${address} port ${port}: ${reasonOf(cause)}`,
+          `${name}: no sshd answers at ${address} port ${port}: ${reasonOf(cause)}`,
           {
-            hint: "a security group must let this host in, and the image's own filter, too: its [ssh] allow",
+            hint: "a security group must let this host in, and the image's own filter, too: ssh.allow in its site.toml",
             cause,
           },
         )
