@@ -107,10 +107,11 @@ interface Subscription {
   readonly missed: boolean
 }
 
-/** The newest of the monitor's own: an older one may still be ending. */
+/** The newest of the monitor's own: one of an agent before this one stays until it has something to say to nobody. */
 async function findSubscription({ pids }: Monitor): Promise<Subscription | null> {
   const found = await Promise.all((await pids()).map(readSubscription))
-  return found.findLast((one) => one !== null) ?? null
+  const own = found.filter((one) => one !== null)
+  return own.sort((left, right) => left.pid - right.pid).at(-1) ?? null
 }
 
 /** As /proc/net/netlink has it; null when there is none, or none any more. */
