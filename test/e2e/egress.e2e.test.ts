@@ -79,7 +79,7 @@ describe("the agent user", () => {
 
   it("cannot become root, write to the image, or look into the capture proxy", async () => {
     const tries =
-      "find / -xdev -perm /6000 -type f 2>/dev/null; touch /usr/x; cat /proc/$(pgrep -f capture.mjs)/environ"
+      "find / -xdev -perm /6000 -type f 2>/dev/null; touch /usr/x; pgrep -u capture; cat /proc/1/environ"
     const result = await home.stereo(["exec", MACHINE, "--", "sh", "-c", tries])
     expect(result.stdout).toBe("")
     expect(result.stderr).toMatch(/Read-only file system/)
