@@ -1,12 +1,11 @@
 /** How a finished image comes among the others: its folder is moved there in one step, and its name last. */
 
-import { createHash, randomUUID } from "node:crypto"
-import { createReadStream } from "node:fs"
+import { randomUUID } from "node:crypto"
 import { chmod, lstat, mkdir, mkdtemp, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
-import { pipeline } from "node:stream/promises"
 import type { Home } from "../contract/home.ts"
 import { PROVENANCE_FILES } from "../contract/provenance.ts"
+import { hashFile } from "./hash-file.ts"
 
 const KEPT_NAMELESS = 8
 
@@ -64,12 +63,6 @@ async function isSameFile(left: string, right: string): Promise<boolean> {
   if (!other.isFile() || one.size !== other.size) return false
   const [first, second] = await Promise.all([hashFile(left), hashFile(right)])
   return first === second
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256")
-  await pipeline(createReadStream(path), hash)
-  return hash.digest("hex")
 }
 
 /** Of the images that no name points at any more, those made last stay: a machine may have been started from one. */

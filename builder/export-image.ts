@@ -1,10 +1,8 @@
 /** A disk's path: sealed files → unified kernel image → signature → disk → packed → into its place. */
 
 import { createHash } from "node:crypto"
-import { createReadStream } from "node:fs"
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
-import { pipeline } from "node:stream/promises"
 import type { ExportFormat } from "../contract/export-format.ts"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Manifest } from "../contract/manifest.ts"
@@ -15,6 +13,7 @@ import { makeDisk } from "./export/make-disk.ts"
 import { packQcow2, packZstd } from "./export/pack-disk.ts"
 import { predictPcr7 } from "./export/predict-pcr7.ts"
 import { type SecureBootKey, signUki } from "./export/sign-uki.ts"
+import { hashFile } from "./hash-file.ts"
 
 export interface ExportRequest {
   /** The image's folder, whose files have been checked against the manifest. */
@@ -139,10 +138,4 @@ async function foretellPolicy(request: ExportRequest, work: string): Promise<str
       hint: "give --secure-boot-key and --secure-boot-cert with --firmware-vars",
     },
   )
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256")
-  await pipeline(createReadStream(path), hash)
-  return hash.digest("hex")
 }

@@ -1,12 +1,10 @@
 /** The seal and artifact stages: from unpacked packages to a kernel, an initramfs and a measured root disk. */
 
-import { createHash } from "node:crypto"
-import { createReadStream } from "node:fs"
 import { readFile, writeFile } from "node:fs/promises"
 import { basename, join } from "node:path"
-import { pipeline } from "node:stream/promises"
 import { makeBoot } from "./artifact/make-boot.ts"
 import { makeRoot } from "./artifact/make-root.ts"
+import { hashFile } from "./hash-file.ts"
 import type { Rootfs } from "./make-rootfs.ts"
 import { refusedTree } from "./refused-tree.ts"
 import type { ResolvedPlan } from "./resolve-plan.ts"
@@ -91,10 +89,4 @@ export function makeRootDisk(
     inputs: { tarSha256, compression, tools: basename(toolsDir), recipe: plan.recipes.artifact },
     make: (dir) => makeRoot({ ...stages.runner, tar, tarSha256, compression, toolsDir, dir }),
   })
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256")
-  await pipeline(createReadStream(path), hash)
-  return hash.digest("hex")
 }

@@ -1,0 +1,12 @@
+/** The sha256 of a file, read as a stream. */
+
+import { createHash } from "node:crypto"
+import { createReadStream } from "node:fs"
+import { pipeline } from "node:stream/promises"
+
+/** As 64 lower-case hex digits. */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256")
+  await pipeline(createReadStream(path), hash)
+  return hash.digest("hex")
+}
