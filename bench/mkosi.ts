@@ -5,6 +5,7 @@ import { once } from "node:events"
 import { cpSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { type DebianSources, findDebianSources, NO_SETTINGS } from "../builder/apt.ts"
 import { homeLayout } from "../contract/home.ts"
 import { currentToolsTree, toolsSandboxArgs } from "../contract/tools-tree.ts"
 import { projectDir, sharedHome } from "../test/e2e/test-home.ts"
@@ -39,6 +40,10 @@ export async function openMkosi(dir: string): Promise<Mkosi> {
   const data = join(projectDir, "bench/mkosi")
   cpSync(data, dir, { recursive: true, verbatimSymlinks: true })
   for (const name of ["out", "cache", "packages"]) mkdirSync(join(dir, name))
+  const aptDir = join(dir, "mkosi.sandbox/etc/apt/sources.list.d")
+  mkdirSync(aptDir, { recursive: true })
+  const runner = { logFile: join(dir, "sources.log"), signal: new AbortController().signal }
+  writeFileSync(join(aptDir, "mkosi.sources"), renderSources(await findDebianSources(NO_SETTINGS, runner)))
   const run = (command: string) =>
     execFileSync("sh", [join(data, "in-tree.sh"), tree, dir, "sh", "-c", command], {
       stdio: ["ignore", "pipe", "pipe"],
@@ -62,6 +67,16 @@ export async function openMkosi(dir: string): Promise<Mkosi> {
     sizes: () => ({ diskBytes: statSync(disk).size, usedBytes: statSync(disk).blocks * 512 }),
     boot: (accelerator) => bootDisk(join(dir, "out"), accelerator),
   }
+}
+
+/** From this host's mirror, as stereo's own; without trixie-debug, which mkosi adds by itself and not every mirror has. */
+function renderSources({ main, security }: DebianSources): string {
+  const source = (address: string, suites: string) =>
+    [
+      `Types: deb\nURIs: ${address}\nSuites: ${suites}\nComponents: main`,
+      "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
+    ].join("\n")
+  return `${source(main, "trixie trixie-updates")}\n${source(security, "trixie-security")}`
 }
 
 /** By its kernel, as `stereo up` boots: firmware would add the same seconds to both. */
