@@ -3,10 +3,10 @@
 import { createHash } from "node:crypto"
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat } from "node:fs/promises"
 import { basename, join } from "node:path"
-import { parse } from "smol-toml"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
 import { type Manifest, manifest } from "../contract/manifest.ts"
+import { parseToml } from "../contract/toml.ts"
 import { adoptImage } from "./adopt-image.ts"
 
 export interface StoredImage {
@@ -46,25 +46,38 @@ async function removeLeftovers(byDigest: string): Promise<void> {
   }
 }
 
-/** Finds an image by name, digest, or the beginning of a digest. */
+/** A name whose image this version of stereo cannot read: an older one made it, or it is damaged. */
+export interface UnreadableImage {
+  readonly name: string
+  readonly digest: string
+  readonly fault: Fault
+}
+
+/** Finds an image by name, digest, or the beginning of a digest. Faults: `image/not-built`, `image/bad-manifest`. */
 export async function readImage(home: Home, reference: string): Promise<StoredImage> {
   const byName = join(home.images, "by-name")
   if ((await imageNames(byName)).includes(reference)) return readNamed(byName, reference)
-  const all = await listImages(home)
+  const { images: all, unreadable } = await listImages(home)
   const matches = /^[0-9a-f]{6,64}$/.test(reference)
     ? all.filter(({ digest }) => digest.startsWith(reference))
     : []
   if (matches[0] && new Set(matches.map(({ digest }) => digest)).size === 1) return matches[0]
+  const names = [...all, ...unreadable].map(({ name }) => name).sort()
   throw new Fault("image/not-built", `there is no built image "${reference}"`, {
-    hint:
-      all.length === 0 ? "build one: stereo build base" : `built: ${all.map(({ name }) => name).join(", ")}`,
+    hint: names.length === 0 ? "build one: stereo build base" : `built: ${names.join(", ")}`,
   })
 }
 
-/** All named images, by name. */
-export async function listImages(home: Home): Promise<StoredImage[]> {
+/** All named images, by name; what cannot be read hides no other. */
+export async function listImages(
+  home: Home,
+): Promise<{ readonly images: readonly StoredImage[]; readonly unreadable: readonly UnreadableImage[] }> {
   const byName = join(home.images, "by-name")
-  return Promise.all((await imageNames(byName)).map((name) => readNamed(byName, name)))
+  const read = await Promise.all((await imageNames(byName)).map((name) => tryReadNamed(byName, name)))
+  return {
+    images: read.filter((each) => "manifest" in each),
+    unreadable: read.filter((each) => "fault" in each),
+  }
 }
 
 async function imageNames(byName: string): Promise<string[]> {
@@ -76,18 +89,27 @@ async function digestOf(byName: string, name: string): Promise<string> {
   return basename(await readlink(join(byName, name)))
 }
 
+async function tryReadNamed(byName: string, name: string): Promise<StoredImage | UnreadableImage> {
+  try {
+    return await readNamed(byName, name)
+  } catch (thrown) {
+    if (thrown instanceof Fault) return { name, digest: await digestOf(byName, name), fault: thrown }
+    throw thrown
+  }
+}
+
 async function readNamed(byName: string, name: string): Promise<StoredImage> {
   const digest = await digestOf(byName, name)
   const dir = join(byName, "..", "by-digest", digest)
   const file = join(dir, "manifest.toml")
   try {
-    const text = await readFile(file, "utf8")
-    const document = manifest.parse(parse(text))
+    const document = parseToml({ text: await readFile(file, "utf8"), file, stage: "image" }, manifest)
     const sizeBytes = Object.values(document.files).reduce((sum, { size_bytes }) => sum + size_bytes, 0)
     return { name, digest, dir, sizeBytes, manifest: document }
   } catch (cause) {
-    throw new Fault("image/bad-manifest", `${file}: ${reasonOf(cause)}`, {
-      hint: `build the image again: stereo build ${name}`,
+    const [first = "", ...more] = reasonOf(cause).split("\n")
+    throw new Fault("image/bad-manifest", `${first}${more.length > 0 ? ` (and ${more.length} more)` : ""}`, {
+      hint: `an older version of stereo made it, or it is damaged; build it again: stereo build ${name}`,
       cause,
     })
   }

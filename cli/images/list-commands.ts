@@ -1,7 +1,7 @@
 /** `stereo images ls|show`: the finished images. */
 
 import type { Command } from "commander"
-import type { StoredImage } from "../../builder/image-store.ts"
+import type { StoredImage, UnreadableImage } from "../../builder/image-store.ts"
 import { jsonText } from "../../contract/json-text.ts"
 import type { CliContext } from "../context.ts"
 import { printTable } from "../print-table.ts"
@@ -14,8 +14,9 @@ export function addListCommands(images: Command, context: CliContext): void {
     .addHelpText("after", "\nExample:\n  $ stereo images ls")
     .action(async (options: { json?: boolean }) => {
       const { listImages } = await import("../../builder/image-store.ts")
-      const stored = await listImages(context.home)
-      context.print(options.json ? jsonText(stored.map(toRow)) : renderList(stored))
+      const { images, unreadable } = await listImages(context.home)
+      const rows = [...images.map(toRow), ...unreadable.map(toUnreadableRow)]
+      context.print(options.json ? jsonText(rows) : renderList(images, unreadable))
     })
   images
     .command("show")
@@ -44,9 +45,18 @@ function toRow({ name, digest, sizeBytes, manifest }: StoredImage) {
   }
 }
 
-function renderList(images: readonly StoredImage[]): string {
-  if (images.length === 0) return "no image is built yet; `stereo build base` builds one\n"
-  return printTable(
+function toUnreadableRow({ name, digest, fault }: UnreadableImage) {
+  return { name, digest, unreadable: fault.message, hint: fault.hint }
+}
+
+function renderList(images: readonly StoredImage[], unreadable: readonly UnreadableImage[]): string {
+  const notes = unreadable.map(
+    ({ name, fault }) => `${name} cannot be read: ${fault.message}\n  ${fault.hint}\n`,
+  )
+  if (images.length === 0) {
+    return notes.join("") || "no image is built yet; `stereo build base` builds one\n"
+  }
+  const table = printTable(
     ["NAME", "PROFILE", "DIGEST", "SIZE", "KERNEL", "PACKAGES"],
     images.map(({ name, digest, sizeBytes, manifest }) => [
       name,
@@ -57,6 +67,7 @@ function renderList(images: readonly StoredImage[]): string {
       String(manifest.packages.length),
     ]),
   )
+  return table + notes.join("")
 }
 
 function renderImage({ name, digest, dir, sizeBytes, manifest }: StoredImage): string {

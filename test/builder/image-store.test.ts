@@ -58,7 +58,7 @@ describe("the image store", () => {
       throw new Error("no space left on device")
     }
     await expect(storeImage(home, "base", full)).rejects.toThrow("no space left")
-    expect((await listImages(home)).map(({ digest }) => digest)).toEqual([before.digest])
+    expect((await listImages(home)).images.map(({ digest }) => digest)).toEqual([before.digest])
     expect(readdirSync(join(home.images, "by-digest"))).toEqual([before.digest])
   })
 
@@ -103,14 +103,26 @@ describe("the image store", () => {
     })
   })
 
-  it("names the file of a manifest that does not read", async () => {
+  it("names file, line and key of a manifest that does not read, in one line, and lists the others", async () => {
     using folder = openFolder()
     const home = homeLayout(folder.dir)
-    const stored = await storeImage(home, "base", writeImage("1"))
+    const stored = await storeImage(home, "old", writeImage("1"))
+    const other = await storeImage(home, "other", writeImage("2"))
     writeFileSync(join(stored.dir, "manifest.toml"), "schema = 7\n")
-    await expect(listImages(home)).rejects.toMatchObject({
+    const fault = {
       code: "image/bad-manifest",
-      message: expect.stringContaining(join(stored.digest, "manifest.toml")),
+      message: expect.stringMatching(
+        new RegExp(`${stored.digest}/manifest\\.toml:1: schema: .* \\(and \\d+ more\\)$`),
+      ),
+      hint: expect.stringMatching(/^an older version of stereo made it.*stereo build old$/),
+    }
+    await expect(readImage(home, "old")).rejects.toMatchObject(fault)
+    const { images, unreadable } = await listImages(home)
+    expect(images.map(({ digest }) => digest)).toEqual([other.digest])
+    expect(unreadable).toMatchObject([{ name: "old", digest: stored.digest, fault }])
+    await expect(readImage(home, "nope")).rejects.toMatchObject({
+      code: "image/not-built",
+      hint: "built: old, other",
     })
   })
 })
