@@ -12,6 +12,9 @@ const artifactFile = z.strictObject({
   size_bytes: z.int().nonnegative(),
 })
 
+/** By number of the register, of the bank sha256. */
+const predictedPcrs = z.strictObject({ sha256: z.record(z.string().regex(/^\d{1,2}$/), sha256Hex) })
+
 export const manifest = z.strictObject({
   schema: z.literal(1),
   name: z.string(),
@@ -67,7 +70,9 @@ export const manifest = z.strictObject({
     /** What a signature for Secure Boot is made over; signing does not change it. */
     authenticode_sha256: sha256Hex,
     /** What a TPM will hold once it has booted, by number of the register; 4 as it is with Secure Boot on. */
-    pcrs: z.strictObject({ sha256: z.record(z.string().regex(/^\d{1,2}$/), sha256Hex) }),
+    pcrs: predictedPcrs,
+    /** Those that are otherwise with Secure Boot off: 4. */
+    pcrs_secure_boot_off: predictedPcrs,
   }),
   resources: z.strictObject({
     cpus: z.int().positive(),

@@ -10,7 +10,7 @@ import { renderCommandLine } from "./command-line.ts"
 import type { BootRecord } from "./make-boot.ts"
 import type { RootRecord } from "./make-root.ts"
 import { authenticodeSha256 } from "./pe-file.ts"
-import { predictPcrs } from "./predict-pcrs.ts"
+import { predictPcrs, predictPcrsWithoutSecureBoot } from "./predict-pcrs.ts"
 
 interface Runner {
   readonly toolsDir: string
@@ -84,6 +84,7 @@ export async function recordUki(request: UkiRecordRequest): Promise<void> {
     uki_sha256: createHash("sha256").update(uki).digest("hex"),
     authenticode_sha256: authenticodeSha256(uki),
     pcrs: { sha256: predictPcrs(uki) },
+    pcrs_secure_boot_off: { sha256: predictPcrsWithoutSecureBoot(uki) },
   }
   await writeFile(join(dir, "uefi.json"), `${JSON.stringify(record, null, 1)}\n`)
 }

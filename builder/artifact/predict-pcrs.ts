@@ -16,21 +16,26 @@ const MEASURED_SECTIONS = [
   ".sbat",
   ".pcrpkey",
 ]
-/** By PCR number, of the bank sha256, in hex. */
+/** By PCR number, of the bank sha256, in hex; with Secure Boot on. */
 export function predictPcrs(uki: Buffer): Record<"4" | "11" | "12", string> {
-  return { "4": predictPcr4(uki), "11": predictPcr11(uki), "12": extendPcr([]) }
+  return { "4": predictPcr4([uki]), "11": predictPcr11(uki), "12": extendPcr([]) }
+}
+
+/** What is otherwise with Secure Boot off: the firmware measures the kernel that the stub starts, too. Fault: `artifact/not-a-pe`. */
+export function predictPcrsWithoutSecureBoot(uki: Buffer): Record<"4", string> {
+  const kernel = readPeSections(uki).find(({ name }) => name === ".linux")
+  return { "4": predictPcr4(kernel === undefined ? [uki] : [uki, kernel.bytes]) }
 }
 
 /**
  * The programs that the firmware loaded (TCG PC Client Platform Firmware Profile 1.05, section 3.3.4.5). The kernel is
- * not among them while Secure Boot is on: the stub then vouches for it and the firmware does not measure it. With
- * Secure Boot off the firmware measures it here as well.
+ * not among them while Secure Boot is on: the stub then vouches for it and the firmware does not measure it.
  */
-function predictPcr4(uki: Buffer): string {
+function predictPcr4(programs: readonly Buffer[]): string {
   return extendPcr([
     sha256("Calling EFI Application from Boot Option"),
     sha256(Buffer.alloc(4)),
-    Buffer.from(authenticodeSha256(uki), "hex"),
+    ...programs.map((program) => Buffer.from(authenticodeSha256(program), "hex")),
   ])
 }
 

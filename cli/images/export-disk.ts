@@ -82,12 +82,11 @@ async function findTools({ home }: CliContext): Promise<string> {
 }
 
 function toJson({ file, pcr7, ...report }: ExportReport, { uefi, verity }: Manifest) {
-  const { "4": withSecureBoot, ...always } = uefi.pcrs.sha256
   const pcrs = {
     sha256: {
-      ...always,
+      ...uefi.pcrs.sha256,
       // what is not signed starts only with Secure Boot off, and then the firmware measures more
-      ...(report.signed && withSecureBoot !== undefined ? { "4": withSecureBoot } : {}),
+      ...(report.signed ? {} : uefi.pcrs_secure_boot_off.sha256),
       ...(pcr7 === null ? {} : { "7": pcr7 }),
     },
   }

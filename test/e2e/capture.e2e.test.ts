@@ -84,14 +84,20 @@ describe("a recorded session, replayed by the provider to a client in the guest"
 })
 
 describe("the official SDKs, unmodified in the guest", () => {
-  it.each(["anthropic", "chat", "responses"])("%s streams and finishes", async (name) => {
-    const seen = await runSdk(name)
-    expect(seen).toMatchObject({ name, text: expect.stringMatching(/\w/), usage: expect.anything() })
-    expect(["end_turn", "stop", "completed"]).toContain(seen["end"])
+  let seen: readonly Record<string, unknown>[] = []
+  // in one process: under TCG most of each one's time is Node's, to load them
+  beforeAll(async () => {
+    seen = await runSdk("anthropic", "chat", "responses", "cut")
+  })
+
+  it.each(["anthropic", "chat", "responses"])("%s streams and finishes", (name) => {
+    const one = seen.find((each) => each["name"] === name)
+    expect(one).toMatchObject({ name, text: expect.stringMatching(/\w/), usage: expect.anything() })
+    expect(["end_turn", "stop", "completed"]).toContain(one?.["end"])
   })
 
   it("a stream cut by the client is archived with what had come, and marked", async () => {
-    expect(await runSdk("cut")).toMatchObject({ name: "cut", end: "cut" })
+    expect(seen.at(-1)).toMatchObject({ name: "cut", end: "cut" })
     const cut = await waitFor(async () => (await allSteps()).find((one) => one.outcome === "client-aborted"))
     expect(cut.response.bytes).toBeGreaterThan(0)
     expect(cut.usageSource).toMatch(/partial|estimated/)
@@ -113,7 +119,7 @@ describe("kill -9 of the host service in the middle of a stream", () => {
       .filter((one) => one.outcome === "complete")
       .map((one) => one.response.sha256)
     expect(after).toEqual(before)
-    expect(await runSdk("anthropic")).toMatchObject({ end: "end_turn" })
+    expect(await runSdk("anthropic")).toMatchObject([{ end: "end_turn" }])
     const interrupted = await waitFor(async () =>
       (await allSteps()).find((one) => one.outcome === "interrupted"),
     )
@@ -179,9 +185,10 @@ function toRequest(turn: Replay) {
   return { headers, bodyBase64: turn.requestBody.toString("base64") }
 }
 
-async function runSdk(name: string): Promise<Record<string, unknown>> {
-  const ran = await home.must(["exec", MACHINE, "--", "node", "sdk.mjs", name])
-  return z.record(z.string(), z.unknown()).parse(JSON.parse(ran.stdout))
+async function runSdk(...names: readonly string[]): Promise<Record<string, unknown>[]> {
+  const ran = await home.must(["exec", MACHINE, "--", "node", "sdk.mjs", ...names])
+  const lines = ran.stdout.trim().split("\n")
+  return lines.map((line) => z.record(z.string(), z.unknown()).parse(JSON.parse(line)))
 }
 
 async function allSessions(): Promise<SessionView[]> {

@@ -13,7 +13,10 @@ interface PlanJson {
     readonly options: readonly { readonly text: string }[]
     readonly modules: readonly { readonly items: readonly string[] }[]
   }
-  readonly session: { readonly tasks: { readonly max: number } }
+  readonly session: {
+    readonly tasks: { readonly max: number }
+    readonly memory: { readonly percent: number }
+  }
 }
 
 beforeAll(async () => {
@@ -211,16 +214,8 @@ describe("a session of the agent", () => {
     expect(await ask("cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/pids.max", "agent")).toBe(
       `${plan.session.tasks.max}\n`,
     )
-    const bomb = home.stereo([
-      ...["exec", "hard", "--", "sh", "-c"],
-      "touch /tmp/armed; until [ -e /tmp/go ]; do sleep 0.2; done; for i in $(seq 200); do sleep 300 >/dev/null 2>&1 & done; echo all",
-    ])
-    // under TCG a bomb up to the real limit would take minutes; the group is the same, with a lower one
-    const group = (
-      await ask(
-        "until [ -e /tmp/armed ]; do sleep 0.2; done; cd /sys/fs/cgroup/stereo.slice/stereo-sessions.slice; g=$PWD/$(ls -td stereo-session@* | head -1); echo 60 >$g/pids.max; touch /tmp/go; echo $g",
-      )
-    ).trim()
+    const bomb = armed("for i in $(seq 200); do sleep 300 >/dev/null 2>&1 & done; echo all")
+    const group = await setOff("pids.max", "60")
     const { code, stdout, stderr } = await bomb
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
     expect(stderr).toContain("Cannot fork")
@@ -233,15 +228,38 @@ describe("a session of the agent", () => {
 
   it("is ended alone when it takes more memory than it may, with stereo's own programs untouched", async () => {
     const before = await ask(PIDS_OF_STEREO)
-    const hog = "head -c 1000M /dev/zero | tail -c 900M >/dev/null; echo ended with $?"
-    expect(await ask(`bash -c '${hog}' 2>/dev/null; echo the session lives`, "agent")).toMatch(
-      /ended with 137\nthe session lives/,
+    const [limit, total] = linesOf(
+      await ask(
+        "cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/memory.max; free -b | awk '/Mem/ { print $2 }'",
+        "agent",
+      ),
+    ).map(Number)
+    expect(Math.round((100 * (limit ?? 0)) / (total ?? 0))).toBe(plan.session.memory.percent)
+    const hog = armed(
+      "bash -c 'head -c 500M /dev/zero | tail -c 400M >/dev/null; echo ended with $?' 2>/dev/null; echo the session lives",
     )
-    const events = "/sys/fs/cgroup/stereo.slice/stereo-sessions.slice/memory.events"
-    expect(Number(await ask(`grep '^oom_kill ' ${events} | cut -d' ' -f2`))).toBeGreaterThan(0)
+    const group = await setOff("memory.max", "100M")
+    expect((await hog).stdout).toMatch(/ended with 137\nthe session lives/)
+    const events = await ask(`cat ${SESSIONS}/memory.events ${group}/memory.events 2>/dev/null`)
+    expect(events).toMatch(/^oom_kill [1-9]/m)
     expect(await ask(PIDS_OF_STEREO)).toBe(before)
   })
 })
+
+const SESSIONS = "/sys/fs/cgroup/stereo.slice/stereo-sessions.slice"
+
+/** A session of the agent that runs a command once its limits are set lower. */
+function armed(command: string) {
+  const script = `touch /tmp/armed; until [ -e /tmp/go ]; do sleep 0.2; done; rm /tmp/go; ${command}`
+  return home.stereo(["exec", "hard", "--", "sh", "-c", script])
+}
+
+/** Under TCG it takes minutes to reach the real limits; the control group is the same, with a lower one. Gives its folder. */
+async function setOff(limit: string, value: string): Promise<string> {
+  const script = `until [ -e /tmp/armed ]; do sleep 0.2; done; rm /tmp/armed
+    g=$(ls -td ${SESSIONS}/stereo-session@* | head -1); echo ${value} >$g/${limit}; install -o agent -m 0600 /dev/null /tmp/go; echo $g`
+  return (await ask(script)).trim()
+}
 
 /** A program that was started anew has another. */
 const PIDS_OF_STEREO = "systemctl show -P MainPID stereo-agent.service stereo-capture.service | grep ."

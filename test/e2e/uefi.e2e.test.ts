@@ -89,8 +89,10 @@ describe("a disk under UEFI firmware", { timeout: 600_000 }, () => {
     expect(seen.split("\n")[0]).toBe(manifest.kernel.command_line)
     expect(seen).toMatch(/^\/dev\/vdb \/home\/agent ext4 /m)
     expect(seen).toContain("runtime-map")
-    const { "11": sections, "12": additions } = manifest.uefi.pcrs.sha256
-    expect(registersOf(seen)).toMatchObject({ "11": sections, "12": additions })
+    const { pcrs, pcrs_secure_boot_off } = manifest.uefi
+    expect(Object.keys(pcrs_secure_boot_off.sha256)).toEqual(["4"])
+    expect(pcrs_secure_boot_off.sha256["4"]).not.toBe(pcrs.sha256["4"])
+    expect(registersOf(seen)).toMatchObject({ ...pcrs.sha256, ...pcrs_secure_boot_off.sha256 })
   })
 
   it("boots with Secure Boot from NVMe when its key is enrolled, and leaves in a TPM what the manifest foretold", async () => {

@@ -30,7 +30,12 @@ const image = manifest.parse({
   measurements: { ruleset_sha256: "c".repeat(64), units_sha256: "d".repeat(64) },
   verity: { root_hash: "b".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
   kernel: { version: "6.12", command_line: "quiet", vmlinux_sha256: "7".repeat(64) },
-  uefi: { uki_sha256: "8".repeat(64), authenticode_sha256: "9".repeat(64), pcrs: { sha256: {} } },
+  uefi: {
+    uki_sha256: "8".repeat(64),
+    authenticode_sha256: "9".repeat(64),
+    pcrs: { sha256: {} },
+    pcrs_secure_boot_off: { sha256: {} },
+  },
   resources: { cpus: 2, memory_mib: 1024, disk_mib: 1024 },
   egress: { sets: ["anthropic"] },
   env: { A: "image", B: "image" },

@@ -26,7 +26,12 @@ const image: Manifest = manifest.parse({
     command_line: "console=ttyS0 quiet stereo.root=hash:salt:1",
     vmlinux_sha256: "7".repeat(64),
   },
-  uefi: { uki_sha256: "8".repeat(64), authenticode_sha256: "9".repeat(64), pcrs: { sha256: {} } },
+  uefi: {
+    uki_sha256: "8".repeat(64),
+    authenticode_sha256: "9".repeat(64),
+    pcrs: { sha256: {} },
+    pcrs_secure_boot_off: { sha256: {} },
+  },
   resources: { cpus: 2, memory_mib: 1024, disk_mib: 1024 },
   egress: { sets: [] },
   env: {},

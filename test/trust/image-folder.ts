@@ -143,7 +143,12 @@ function writeFiles(dir: string, name: string, contents: TestContents): Manifest
       vmlinux_sha256: "0".repeat(64),
       command_line: `quiet stereo.root=${rootHash}:${salt}:${blocks}`,
     },
-    uefi: { uki_sha256: "8".repeat(64), authenticode_sha256: "9".repeat(64), pcrs: { sha256: {} } },
+    uefi: {
+      uki_sha256: "8".repeat(64),
+      authenticode_sha256: "9".repeat(64),
+      pcrs: { sha256: {} },
+      pcrs_secure_boot_off: { sha256: {} },
+    },
     resources: { cpus: 1, memory_mib: 256, disk_mib: 16 },
     egress: { sets: [] },
     env: {},
