@@ -1,4 +1,4 @@
-/** Two projects: `unit` runs side by side, `e2e` boots real VMs, one file at a time. */
+/** Two projects: `unit` runs side by side, `e2e` boots real VMs, two files at a time. */
 
 import { defineConfig } from "vitest/config"
 
@@ -21,7 +21,8 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.e2e.test.ts"],
           globalSetup: ["test/e2e/build-images.ts"],
-          fileParallelism: false,
+          // under TCG a machine keeps little more than one core busy
+          maxWorkers: 2,
           // after the unit tests: a machine that boots beside them on two cores would be slow for no fault of its own
           sequence: { groupOrder: 1 },
           testTimeout: 300_000,
