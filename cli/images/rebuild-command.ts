@@ -40,12 +40,19 @@ export function addRebuildCommand(images: Command, context: CliContext): void {
       const report = await rebuildImage(context.projectDir, reference, builderContext(context, options))
       const same = report.keptDir === null
       if (!same) context.exitWith(DIFFERS)
-      // contents of the image, which may be somebody else's
-      context.print(options.json ? jsonText({ same, ...report }) : printable(render(report)))
+      context.print(options.json ? jsonText({ same, ...report }) : renderRebuild(report))
     })
 }
 
-function render({ name, digest, rebuiltDigest, files, lacking, keptDir }: RebuildReport): string {
+/** What differs is shown as it is in the image, which may be somebody else's: without control characters. */
+export function renderRebuild({
+  name,
+  digest,
+  rebuiltDigest,
+  files,
+  lacking,
+  keptDir,
+}: RebuildReport): string {
   const rows = files.flatMap(({ name: file, same, sha256, differences }) => [
     `  ${same ? "same   " : "DIFFERS"}  ${file.padEnd(22)}  ${sha256.before ?? "not there"}`,
     ...(same ? [] : [`${" ".repeat(35)}${sha256.after ?? "not there"}`]),
@@ -55,5 +62,5 @@ function render({ name, digest, rebuiltDigest, files, lacking, keptDir }: Rebuil
     keptDir === null
       ? `${name} ${digest}: rebuilt, every byte the same`
       : `${name}: NOT the same: was ${digest}, is ${rebuiltDigest}\nthe second one is in ${keptDir}`
-  return `${[...rows, ...(lacking === null ? [] : [lacking]), verdict].join("\n")}\n`
+  return printable(`${[...rows, ...(lacking === null ? [] : [lacking]), verdict].join("\n")}\n`)
 }
