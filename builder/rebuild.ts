@@ -44,7 +44,7 @@ export async function rebuildImage(
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
   const scratch = await openScratchHome(home)
-  let keep = false
+  let left: "all" | "logs" | "nothing" = "logs"
   try {
     const { signing: _own, ...rest } = context
     const locks = { image: image.lock, tools: image.toolsLock }
@@ -57,13 +57,14 @@ export async function rebuildImage(
         ...{ toolsDir, workDir: join(scratch.root, "compare"), logFile, signal },
       }),
     )
-    keep = rebuilt.image.digest !== basename(dir) || comparison.files.some(({ same }) => !same)
+    const same = rebuilt.image.digest === basename(dir) && comparison.files.every((file) => file.same)
+    left = same ? "nothing" : "all"
     return {
       ...{ name: storedName({ name, profile }), digest: basename(dir), rebuiltDigest: rebuilt.image.digest },
-      ...{ ...comparison, keptDir: keep ? rebuilt.image.dir : null },
+      ...{ ...comparison, keptDir: same ? null : rebuilt.image.dir },
     }
   } finally {
-    if (!keep) await rm(scratch.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+    if (left !== "all") await clearScratchHome(scratch, left === "logs" && !signal.aborted)
   }
 }
 
@@ -90,16 +91,29 @@ async function refuseOtherPlan(projectDir: string, image: Artifact, site: Site |
 
 /** A home of its own: of the real one it sees the packages, which are checked as they are used, and tools trees. */
 async function openScratchHome(home: Home): Promise<Home> {
-  const parent = join(home.cache, "rebuild")
+  const [parent, store] = [join(home.cache, "rebuild"), join(home.cache, "store")]
+  // of a home that has only what was pulled, neither is there yet
+  for (const shared of [store, home.tools]) await mkdir(shared, { recursive: true })
   await mkdir(parent, { recursive: true })
   // those of rebuilds that were killed or looked into; the build lock says that nobody uses one
   for (const old of await readdir(parent)) await rm(join(parent, old), { recursive: true, force: true })
   const scratch = homeLayout(await mkdtemp(join(parent, "home-")))
   await mkdir(scratch.cache)
   await mkdir(scratch.tools)
-  await symlink(join(home.cache, "store"), join(scratch.cache, "store"))
+  await symlink(store, join(scratch.cache, "store"))
   for (const name of await readdir(home.tools)) {
     if (/^[0-9a-f]{64}$/.test(name)) await symlink(join(home.tools, name), join(scratch.tools, name))
   }
   return scratch
+}
+
+/** A failure names its log, which stays until the next rebuild. */
+async function clearScratchHome({ root, cache }: Home, keepLogs: boolean): Promise<void> {
+  const remove = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 } as const
+  if (!keepLogs) return rm(root, remove)
+  const kept = [cache, join(cache, "logs")]
+  for (const dir of [root, cache]) {
+    for (const name of await readdir(dir))
+      if (!kept.includes(join(dir, name))) await rm(join(dir, name), remove)
+  }
 }

@@ -1,14 +1,16 @@
-import { rmSync, writeFileSync } from "node:fs"
+import { readdirSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
+import { parse, stringify } from "smol-toml"
 import { describe, expect, it } from "vitest"
 import { openLock } from "../../builder/make-lock.ts"
 import { rebuildImage } from "../../builder/rebuild.ts"
-import { openStages } from "../../builder/stages.ts"
+import { resolvePlan } from "../../builder/resolve-plan.ts"
+import { type BuildContext, openStages } from "../../builder/stages.ts"
 import type { ImageLock } from "../../contract/image-lock.ts"
 import { silentProgress } from "../../contract/progress.ts"
 import { openDebianArchive } from "../fakes/debian-archive.ts"
 import { projectDir } from "../rules/sources.ts"
-import { type ArtifactLab, openArtifactLab } from "./artifact-lab.ts"
+import { type ArtifactLab, openArtifactLab, SOME_LOCK } from "./artifact-lab.ts"
 import { HELPER, openLab, TOOL } from "./lock-lab.ts"
 
 const COMMIT = "1f".repeat(20)
@@ -96,6 +98,23 @@ describe("an image that cannot be built again is refused with what to do", () =>
     )
   })
 
+  it("for packages that the store lacks, offline, in a home that has nothing but what was pulled", async () => {
+    using lab = openArtifactLab()
+    const { sha256 } = await resolvePlan(projectDir, "base")
+    const deb = { name: "bash", version: "5", arch: "amd64", parts: ["root"], suite: "trixie" }
+    const path = "pool/main/b/bash/bash_5_amd64.deb"
+    const bash = { ...deb, size_bytes: 1, sha256: "0".repeat(64), path }
+    const lock = stringify({ ...parse(SOME_LOCK), deb: [bash] })
+    lab.store("base", { manifest: { plan: sha256 }, files: { "lock.toml": lock } })
+    expect(await refusal(lab, "base", { offline: true })).toMatchObject({
+      ...{ code: "store/offline", message: "the store lacks 1 packages\n    bash 5" },
+    })
+    // the log that a failure may name stays, and nothing else of it
+    const [left = ""] = readdirSync(join(lab.home.cache, "rebuild"))
+    const kept = readdirSync(join(lab.home.cache, "rebuild", left), { recursive: true })
+    expect(kept.toSorted()).toEqual(["cache", "cache/logs"])
+  })
+
   it("for packages that are gone: a snapshot or the store of its builder, and no newer lock", async () => {
     await using archive = await openDebianArchive()
     archive.publish("trixie", [TOOL, HELPER])
@@ -130,13 +149,23 @@ function nothing(): never {
   throw new Error("it was not refused")
 }
 
-function refusal(lab: ArtifactLab, name = "base"): Promise<{ message: string; hint: string }> {
-  return rebuild(lab, name).then(nothing, (thrown: { message: string; hint: string }) => thrown)
+function refusal(
+  lab: ArtifactLab,
+  name = "base",
+  more: Partial<BuildContext> = {},
+): Promise<{ message: string; hint: string }> {
+  return rebuild(lab, name, more).then(nothing, (thrown: { message: string; hint: string }) => thrown)
 }
 
-function rebuild({ home }: ArtifactLab, reference: string) {
+function rebuild({ home }: ArtifactLab, reference: string, more: Partial<BuildContext> = {}) {
   const { signal } = new AbortController()
-  return rebuildImage(projectDir, reference, { home, progress: silentProgress, signal, now: Date.now })
+  return rebuildImage(projectDir, reference, {
+    home,
+    progress: silentProgress,
+    signal,
+    now: Date.now,
+    ...more,
+  })
 }
 
 /** Of a version that says more than this one, and less. */
