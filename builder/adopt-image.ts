@@ -5,6 +5,7 @@ import { chmod, lstat, mkdir, mkdtemp, readdir, readlink, rename, rm, stat, syml
 import { basename, dirname, join } from "node:path"
 import type { Home } from "../contract/home.ts"
 import { PROVENANCE_FILES } from "../contract/provenance.ts"
+import { exists } from "./exists.ts"
 import { hashFile } from "./hash-file.ts"
 
 const KEPT_NAMELESS = 8
@@ -91,14 +92,4 @@ async function pointName(home: Home, name: string, digest: string): Promise<void
   const next = join(byName, `.next-${name}-${randomUUID()}`)
   await symlink(join("..", "by-digest", digest), next)
   await rename(next, join(byName, name))
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path)
-    return true
-  } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return false
-    throw thrown
-  }
 }

@@ -32,8 +32,13 @@ export async function findImageFolder(home: Home, reference: string): Promise<Im
     })
   }
   throw new Fault("image/not-built", `there is no built image "${reference}"`, {
-    hint: names.length === 0 ? "build one: stereo build base" : `built: ${names.join(", ")}`,
+    hint: adviseOn(reference, names),
   })
+}
+
+function adviseOn(reference: string, names: readonly string[]): string {
+  if (reference.includes("/")) return "an image of a registry comes here first: stereo pull"
+  return names.length === 0 ? "build one: stereo build base" : `built: ${names.join(", ")}`
 }
 
 async function list(dir: string): Promise<string[]> {

@@ -1,13 +1,14 @@
 /** The store of finished images: folders by digest, and names that point at one of them. */
 
 import { createHash } from "node:crypto"
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
 import { type Manifest, manifest } from "../contract/manifest.ts"
 import { parseToml } from "../contract/toml.ts"
 import { adoptImage } from "./adopt-image.ts"
+import { exists } from "./exists.ts"
 
 export interface StoredImage {
   readonly name: string
@@ -112,15 +113,5 @@ async function readNamed(byName: string, name: string): Promise<StoredImage> {
       hint: `an older version of stereo made it, or it is damaged; build it again: stereo build ${name}`,
       cause,
     })
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path)
-    return true
-  } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return false
-    throw thrown
   }
 }

@@ -21,7 +21,7 @@ export interface LockTarget extends ProfiledName {
   readonly wants: LockWants
   /** What is made of a lock is there, so that its packages are not needed. */
   readonly isMade?: (lock: ImageLock) => boolean
-  /** The text of a lock to go by instead of the project's. */
+  /** The text of the lock that a finished image carries, to go by instead of the project's. */
   readonly given?: string | undefined
 }
 
@@ -69,7 +69,9 @@ export async function openLock(
   }
   if (context.relock) return openRelocked(target, committed, context, stages)
   const gone = await provide(target, committed, context, stages)
-  if (gone.length > 0) throw goneFault(path, argumentsOf(target), gone, committed)
+  if (gone.length > 0) {
+    throw goneFault({ file: path, image: argumentsOf(target), gone, lock: committed })
+  }
   return {
     lock: committed,
     text: await readFile(join(projectDir, path), "utf8"),
@@ -79,17 +81,17 @@ export async function openLock(
   }
 }
 
+/** Whether it fits the definition does not matter: what was made of it did, when it was made. */
 async function openGiven(
   target: LockTarget,
   text: string,
   context: BuildContext,
   stages: Stages,
 ): Promise<LockInUse> {
-  const file = `the lock of ${storedName(target)} that was given`
+  const file = `the image's own lock of ${storedName(target)}`
   const lock = parseToml({ text, file, stage: "lock" }, imageLock)
-  refuseStale(lock, target)
   const gone = await provide(target, lock, context, stages)
-  if (gone.length > 0) throw goneFault(file, argumentsOf(target), gone, lock)
+  if (gone.length > 0) throw goneFault({ file, image: null, gone, lock })
   return { lock, text, file, made: "before", moves: [] }
 }
 
@@ -118,7 +120,9 @@ async function openRelocked(
     makeLock(target, first.deb, context, stages.runner, note),
   )
   const stillGone = await provide(target, lock, context, stages)
-  if (stillGone.length > 0) throw goneFault(join(locks, file), argumentsOf(target), stillGone, lock)
+  if (stillGone.length > 0) {
+    throw goneFault({ file: join(locks, file), image: argumentsOf(target), gone: stillGone, lock })
+  }
   await writeLock(locks, file, lock)
   return inUse(lock, "again")
 }

@@ -125,5 +125,7 @@ async function readAgain(
     ...{ context, runner: stages.runner, suite: lock.suite, epoch: lock.epoch, deep: true, note },
     ...packages,
   })
-  if (gone.length > 0) throw goneFault(lockFile, plan.name, gone, lock)
+  if (gone.length > 0) {
+    throw goneFault({ file: lockFile, image: context.locks ? null : plan.name, gone, lock })
+  }
 }

@@ -60,15 +60,27 @@ export async function lockNpms(
   return Promise.all(locked)
 }
 
+export interface GonePackages {
+  /** Of the lock, as it is shown to people. */
+  readonly file: string
+  readonly lock: ImageLock
+  readonly gone: readonly LockedDeb[]
+  /** As `stereo lock` takes it; null: the lock is the one that a finished image carries, and cannot be another. */
+  readonly image: string | null
+}
+
 /** What is said of a lock whose packages are gone. */
-export function goneFault(file: string, image: string, gone: readonly LockedDeb[], lock: ImageLock): Fault {
+export function goneFault({ file, lock, gone, image }: GonePackages): Fault {
   const names = gone.map(({ name, version, suite }) => `    ${name} ${version} (${suite})`)
   const day = new Date(lock.epoch * 1000).toISOString().slice(0, 10)
   return new Fault(
     "lock/gone",
     `${file}, of ${day}: Debian's archive no longer has ${gone.length} of its packages\n${names.join("\n")}`,
     {
-      hint: `take what it has now: stereo lock --update ${image}; for this build alone: --relock; or fetch the old ones from a snapshot archive: STEREO_DEBIAN_SNAPSHOT (docs/reproducible-builds.md)`,
+      hint:
+        image === null
+          ? "the same bytes need the same packages: name a snapshot archive, which keeps old ones (STEREO_DEBIAN_SNAPSHOT, docs/reproducible-builds.md), or bring the folder cache/store of the STEREO_HOME that it was built in"
+          : `take what it has now: stereo lock --update ${image}; for this build alone: --relock; or fetch the old ones from a snapshot archive: STEREO_DEBIAN_SNAPSHOT (docs/reproducible-builds.md)`,
     },
   )
 }

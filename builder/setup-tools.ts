@@ -53,7 +53,9 @@ export async function setupTools(
         ...{ context, runner: stages.runner, note, deep: true },
         ...{ suite: lock.suite, epoch: lock.epoch, debs: lock.deb, npms: [] },
       })
-      if (gone.length > 0) throw goneFault(file, "tools", gone, lock)
+      if (gone.length > 0) {
+        throw goneFault({ file, image: context.locks ? null : "tools", gone, lock })
+      }
       const placed = lock.deb.map((deb) => ({ deb, file: storePath(home, debFile(deb)) }))
       // the host's dpkg-deb: there is no tree yet that has one
       await makeDebianTree(placed, work, (cwd) => (purpose, command) => {

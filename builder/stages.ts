@@ -23,7 +23,7 @@ export interface BuildContext {
   readonly debian?: DebianSettings
   /** Take packages from the store alone. */
   readonly offline?: boolean
-  /** Texts of the locks to go by, instead of those of the project. */
+  /** Texts of the locks that a finished image carries, to go by instead of those of the project. */
   readonly locks?: { readonly image: string; readonly tools: string }
   /** Where packages of a lock are gone, go on with those of today, for this home alone. */
   readonly relock?: boolean

@@ -5,6 +5,7 @@ import type { BuildReport } from "../builder/build.ts"
 import type { TreeStage } from "../builder/enter-tree.ts"
 import { STRICT_PROFILE } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
+import { mebibytes } from "../contract/mebibytes.ts"
 import { builderContext } from "./builder-context.ts"
 import type { CliContext } from "./context.ts"
 import { renderLocks } from "./render-moves.ts"
@@ -140,8 +141,4 @@ function describeGates({ entries, exposures, exceptions }: BuildReport["gates"])
   const over = exposures.filter(({ tenths }) => tenths > 15).length
   const services = `${exposures.length - over} services at most 1.5 exposed, ${over} more by exception`
   return `gates: ${entries} entries, ${services}; ${exceptions.length} exceptions, each with its reason`
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1_048_576).toFixed(1)} MiB`
 }

@@ -9,6 +9,7 @@ import { type Command, InvalidArgumentError } from "commander"
 import { Fault } from "../contract/fault.ts"
 import { storedName } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
+import { mebibytes } from "../contract/mebibytes.ts"
 import { DEFAULT_PACKER_VERSION, parsePackerForm } from "../publish/packer/packer-version.ts"
 import type { PackerRequest } from "../publish/packer/render-packer.ts"
 import type { CliContext } from "./context.ts"
@@ -136,7 +137,7 @@ function describe({ image, digest, dir, disk, form, files }: Report): string {
   const shown = relative(process.cwd(), dir) || "."
   const lines = [
     `${image} ${digest.slice(0, 12)} for Packer in ${shown}: ${files.join(", ")}`,
-    `disk ${disk.file}, ${(disk.sizeBytes / 1_048_576).toFixed(1)} MiB, sha256 ${disk.sha256}`,
+    `disk ${disk.file}, ${mebibytes(disk.sizeBytes)}, sha256 ${disk.sha256}`,
     ...(form === "bundled"
       ? ["Packer 1.6.6 registers AMIs for BIOS only: of the two builds it can do the gate"]
       : []),

@@ -7,6 +7,7 @@ import { type Command, InvalidArgumentError } from "commander"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import { storedName } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
+import { mebibytes } from "../contract/mebibytes.ts"
 import { currentToolsTree } from "../contract/tools-tree.ts"
 import type { Foresight } from "../publish/ec2/foresee.ts"
 import type { PublishReport, PublishRequest } from "../publish/ec2/publish-image.ts"
@@ -180,7 +181,7 @@ function describeForesight({ region, imageId, calls, blocks }: Foresight): strin
   const sum =
     blocks === null
       ? ""
-      : `${blocks.toSend} of ${blocks.total} blocks, ${(blocks.bytesToSend / 1_048_576).toFixed(1)} MiB, would be sent; ${blocks.nonZero} are not zero\n`
+      : `${blocks.toSend} of ${blocks.total} blocks, ${mebibytes(blocks.bytesToSend)}, would be sent; ${blocks.nonZero} are not zero\n`
   return `${shown.join("")}${sum}nothing was changed in ${region}\n`
 }
 

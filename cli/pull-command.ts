@@ -5,6 +5,7 @@ import { join } from "node:path"
 import type { Command } from "commander"
 import { Fault } from "../contract/fault.ts"
 import { jsonText } from "../contract/json-text.ts"
+import { mebibytes } from "../contract/mebibytes.ts"
 import type { PulledImage } from "../publish/oci/pull-image.ts"
 import { type ImageReference, renderPinned } from "../publish/oci/reference.ts"
 import type { CliContext } from "./context.ts"
@@ -95,7 +96,7 @@ function describe({ digest, dir, name, vouchers, files }: Pulled, pinned: string
     voucher.kind === "key" ? `key ${voucher.name} (${voucher.id.slice(0, 16)})` : voucher.identity,
   )
   return [
-    `${name ?? "(no name)"} ${digest.slice(0, 12)}  signed by ${signers.join(", ")}; ${files.length} files, ${(received / 1_048_576).toFixed(1)} MiB received`,
+    `${name ?? "(no name)"} ${digest.slice(0, 12)}  signed by ${signers.join(", ")}; ${files.length} files, ${mebibytes(received)} received`,
     `pinned: ${pinned}`,
     `in ${dir}`,
     "",

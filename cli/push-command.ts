@@ -5,6 +5,7 @@ import { join } from "node:path"
 import type { Command } from "commander"
 import { Fault } from "../contract/fault.ts"
 import { jsonText } from "../contract/json-text.ts"
+import { mebibytes } from "../contract/mebibytes.ts"
 import type { PushReport } from "../publish/oci/push-image.ts"
 import type { CliContext } from "./context.ts"
 import { printTable } from "./print-table.ts"
@@ -80,5 +81,5 @@ function describe({ pinned, blobs }: PushReport): string {
 }
 
 function size(bytes: number): string {
-  return bytes < 1_048_576 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1_048_576).toFixed(1)} MiB`
+  return bytes < 1_048_576 ? `${(bytes / 1024).toFixed(1)} KiB` : mebibytes(bytes)
 }

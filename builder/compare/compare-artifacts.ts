@@ -1,13 +1,12 @@
 /** Compares two artifacts of one image, file by file; where one differs, says where, with diffoscope if it is here. */
 
-import { createHash } from "node:crypto"
-import { createReadStream } from "node:fs"
-import { open, stat } from "node:fs/promises"
+import { open, readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { pipeline } from "node:stream/promises"
-import type { Manifest } from "../../contract/manifest.ts"
-import { attempt } from "../run.ts"
+import { exists } from "../exists.ts"
+import { hashFile } from "../hash-file.ts"
 import { compareInventories } from "./compare-inventories.ts"
+import { compareRoots, type RootsRequest } from "./compare-roots.ts"
+import { type Diffoscope, openDiffoscope } from "./diffoscope.ts"
 
 export interface FileComparison {
   readonly name: string
@@ -18,46 +17,79 @@ export interface FileComparison {
   readonly differences: readonly string[]
 }
 
-export interface CompareRequest {
-  /** Folders of artifacts. */
-  readonly before: string
-  readonly after: string
-  readonly manifest: Manifest
-  readonly logFile: string
-  readonly signal: AbortSignal
+export interface Comparison {
+  readonly files: readonly FileComparison[]
+  /** Why contents are not shown, and what to do about it; null: they are, or nothing differs. */
+  readonly lacking: string | null
 }
 
-const SHOWN_LINES = 40
-/** diffoscope reads both wholly, and knows neither erofs nor dm-verity. */
+export interface CompareRequest extends RootsRequest {
+  readonly logFile: string
+}
+
+/** A kernel is smaller; what is larger would take long to read, and says little. */
 const LARGEST_BYTES = 16 * 1024 * 1024
 const CHUNK_BYTES = 1024 * 1024
 
-export async function compareArtifacts(request: CompareRequest): Promise<FileComparison[]> {
-  const names = ["manifest.toml", ...Object.values(request.manifest.files).map(({ name }) => name)]
-  const compared: FileComparison[] = []
-  for (const name of names) compared.push(await compareFile(request, name))
-  return compared
+export async function compareArtifacts(request: CompareRequest): Promise<Comparison> {
+  const { files: named } = request.manifest
+  const names = ["manifest.toml", ...Object.values(named).map(({ name }) => name)]
+  const diffoscope = openDiffoscope(request)
+  const files: FileComparison[] = []
+  for (const name of names) files.push(await compareFile(request, diffoscope, name))
+  return { files, lacking: diffoscope.lacking() }
 }
 
-async function compareFile(request: CompareRequest, name: string): Promise<FileComparison> {
+async function compareFile(
+  request: CompareRequest,
+  diffoscope: Diffoscope,
+  name: string,
+): Promise<FileComparison> {
   const [before, after] = [join(request.before, name), join(request.after, name)]
-  const sha256 = { before: await hashFile(before), after: await hashFile(after) }
+  const sha256 = { before: await hashOf(before), after: await hashOf(after) }
   if (sha256.before !== null && sha256.before === sha256.after)
     return { name, same: true, sha256, differences: [] }
   const there = sha256.before !== null && sha256.after !== null
   const differences = there
-    ? await findDifferences(request, name)
+    ? [...noteChanged(request, name, sha256.before), ...(await findDifferences(request, diffoscope, name))]
     : [`${sha256.before === null ? before : after} is not there`]
   return { name, same: false, sha256, differences }
 }
 
-async function findDifferences(request: CompareRequest, name: string): Promise<string[]> {
+async function hashOf(path: string): Promise<string | null> {
+  return (await exists(path)) ? hashFile(path) : null
+}
+
+/** Then it says nothing of the build. */
+function noteChanged({ manifest }: CompareRequest, name: string, sha256: string | null): string[] {
+  const built = Object.values(manifest.files).find((file) => file.name === name)?.sha256
+  if (built === undefined || built === sha256) return []
+  return [`changed since it was built: the image's manifest names sha256 ${built}`]
+}
+
+async function findDifferences(
+  request: CompareRequest,
+  diffoscope: Diffoscope,
+  name: string,
+): Promise<string[]> {
   const [before, after] = [join(request.before, name), join(request.after, name)]
   const place = await firstDifference(before, after)
-  if (name === request.manifest.files.inventory.name)
-    return [place, ...(await compareInventories(before, after))]
-  const large = (await stat(before)).size > LARGEST_BYTES
-  return [place, ...(large ? [] : await runDiffoscope(request, before, after))]
+  const { inventory, root } = request.manifest.files
+  if (name === root.name) return [place, await explainRoot(request, inventory.name)]
+  if (name === inventory.name) {
+    const { lines, changed } = await compareInventories(before, after)
+    return [place, ...lines, ...(await compareRoots(request, diffoscope, changed))]
+  }
+  if ((await stat(before)).size > LARGEST_BYTES || (await stat(after)).size > LARGEST_BYTES) return [place]
+  const contents = { before: await readFile(before), after: await readFile(after) }
+  return [place, ...(await diffoscope.compare(name, contents))]
+}
+
+async function explainRoot({ before, after }: CompareRequest, inventory: string): Promise<string> {
+  const same = (await hashOf(join(before, inventory))) === (await hashOf(join(after, inventory)))
+  return same
+    ? `${inventory} is the same for both: the disk was written in another way, or changed later`
+    : `the files in it that differ: below, at ${inventory}`
 }
 
 /** The first byte that differs, or where the shorter one ends. */
@@ -75,30 +107,4 @@ async function firstDifference(before: string, after: string): Promise<string> {
     if (at !== -1) return `first differing byte: ${offset + at}`
     if (shorter < CHUNK_BYTES) return `the same up to byte ${offset + shorter}, where the shorter one ends`
   }
-}
-
-/** Nothing where it is not installed. */
-async function runDiffoscope(
-  { logFile, signal }: CompareRequest,
-  before: string,
-  after: string,
-): Promise<string[]> {
-  const { stdout } = await attempt({
-    ...{ logFile, signal, purpose: "what differs" },
-    command: ["diffoscope", "--no-progress", "--text", "-", before, after],
-  })
-  const lines = stdout.split("\n").filter((line) => line !== "")
-  const more = lines.length > SHOWN_LINES ? [`… ${lines.length - SHOWN_LINES} lines more`] : []
-  return [...lines.slice(0, SHOWN_LINES), ...more]
-}
-
-async function hashFile(path: string): Promise<string | null> {
-  const hash = createHash("sha256")
-  try {
-    await pipeline(createReadStream(path), hash)
-  } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return null
-    throw thrown
-  }
-  return hash.digest("hex")
 }

@@ -3,20 +3,44 @@
 import { readFile } from "node:fs/promises"
 import { type InventoryEntry, inventory } from "../../contract/inventory.ts"
 
+export interface InventoryComparison {
+  /** A line a path, the first ones. */
+  readonly lines: readonly string[]
+  /** Files of both whose content differs, with the size of the larger one. */
+  readonly changed: readonly ChangedFile[]
+}
+
+export interface ChangedFile {
+  readonly path: string
+  readonly sizeBytes: number
+}
+
+type Entries = ReadonlyMap<string, InventoryEntry>
+
 const SHOWN = 40
 
-/** A line a path, the first ones. */
-export async function compareInventories(before: string, after: string): Promise<string[]> {
+export async function compareInventories(before: string, after: string): Promise<InventoryComparison> {
   const [left, right] = [await read(before), await read(after)]
+  if (left === null || right === null) {
+    return { lines: [`${left === null ? before : after} is no inventory of this version`], changed: [] }
+  }
   const paths = [...new Set([...left.keys(), ...right.keys()])].sort()
   const lines = paths.flatMap((path) => describe(path, left.get(path), right.get(path)))
   const more = lines.length > SHOWN ? [`… ${lines.length - SHOWN} paths more`] : []
-  return [...lines.slice(0, SHOWN), ...more]
+  return { lines: [...lines.slice(0, SHOWN), ...more], changed: findChanged(left, right) }
 }
 
-async function read(file: string): Promise<ReadonlyMap<string, InventoryEntry>> {
-  const { entries } = inventory.parse(JSON.parse(await readFile(file, "utf8")))
-  return new Map(entries.map((entry) => [entry.path, entry]))
+/** Null: it is none, since somebody changed it or another version wrote it. */
+async function read(file: string): Promise<Entries | null> {
+  let document: unknown
+  try {
+    document = JSON.parse(await readFile(file, "utf8"))
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return null
+    throw thrown
+  }
+  const parsed = inventory.safeParse(document)
+  return parsed.success ? new Map(parsed.data.entries.map((entry) => [entry.path, entry])) : null
 }
 
 function describe(
@@ -32,4 +56,12 @@ function describe(
   const differing = values.filter(([, one, other]) => one !== other)
   if (differing.length === 0) return []
   return [`${path}: ${differing.map(([key, one, other]) => `${key} ${one} → ${other}`).join(", ")}`]
+}
+
+function findChanged(left: Entries, right: Entries): ChangedFile[] {
+  return [...left.values()].flatMap((one) => {
+    const other = right.get(one.path)
+    if (one.kind !== "file" || other?.kind !== "file" || one.sha256 === other.sha256) return []
+    return [{ path: one.path, sizeBytes: Math.max(one.size_bytes, other.size_bytes) }]
+  })
 }

@@ -1,5 +1,6 @@
 /** The gate on sizes: what the definition says an image may be at most. */
 
+import { mebibytes } from "../../contract/mebibytes.ts"
 import type { Tree } from "../tree.ts"
 import type { Finding } from "./finding.ts"
 
@@ -36,8 +37,4 @@ function largestFolders(tree: Tree): string {
   }
   const largest = [...sizes].sort(([, left], [, right]) => right - left).slice(0, SHOWN_FOLDERS)
   return largest.map(([folder, sizeBytes]) => `${folder} ${mebibytes(sizeBytes)}`).join(", ")
-}
-
-function mebibytes(sizeBytes: number): string {
-  return `${(sizeBytes / MIB).toFixed(1)} MiB`
 }

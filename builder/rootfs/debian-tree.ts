@@ -1,10 +1,8 @@
 /** Locked Debian packages unpacked into one tar archive, with a record of each and whose file is whose. */
 
-import { createHash } from "node:crypto"
-import { createReadStream } from "node:fs"
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { pipeline } from "node:stream/promises"
+import { hashFile } from "../hash-file.ts"
 import type { PackageRecord } from "../package-record.ts"
 import { writeTree } from "../tree.ts"
 import { mergePackages } from "./merge-packages.ts"
@@ -38,10 +36,4 @@ export async function makeDebianTree(
 export async function readDebianTree(dir: string): Promise<DebianTree> {
   const { tarSha256, packages, owners } = JSON.parse(await readFile(join(dir, "tree.json"), "utf8"))
   return { tar: join(dir, "tree.tar"), tarSha256, packages, owners: new Map(Object.entries(owners)) }
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256")
-  await pipeline(createReadStream(path), hash)
-  return hash.digest("hex")
 }

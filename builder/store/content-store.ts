@@ -1,12 +1,10 @@
 /** Packages as they came, each under its own hash: whole and checked, or not there. */
 
-import { createHash } from "node:crypto"
-import { createReadStream } from "node:fs"
 import { mkdir, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { pipeline } from "node:stream/promises"
 import { Fault } from "../../contract/fault.ts"
 import type { Home } from "../../contract/home.ts"
+import { hashFile } from "../hash-file.ts"
 
 export interface StoredFile {
   /** For errors: "bash 5.2.37-2". */
@@ -69,10 +67,4 @@ async function sizeOf(path: string): Promise<number | null> {
     if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return null
     throw thrown
   }
-}
-
-async function hashFile(path: string, algorithm: string): Promise<string> {
-  const hash = createHash(algorithm)
-  await pipeline(createReadStream(path), hash)
-  return hash.digest("hex")
 }

@@ -3,6 +3,7 @@
 import { type Command, Option } from "commander"
 import { EXPORT_FORMATS, type ExportFormat } from "../../contract/export-format.ts"
 import { jsonText } from "../../contract/json-text.ts"
+import { mebibytes } from "../../contract/mebibytes.ts"
 import type { CliContext } from "../context.ts"
 
 export interface ExportOptions {
@@ -72,6 +73,6 @@ async function exportLayout(
   context.print(
     options.json
       ? jsonText({ format: "oci", path, sizeBytes, digest })
-      : `${path}  ${(sizeBytes / 1_048_576).toFixed(1)} MiB  ${digest}\n`,
+      : `${path}  ${mebibytes(sizeBytes)}  ${digest}\n`,
   )
 }

@@ -7,6 +7,7 @@ import type { ExportFormat } from "../../contract/export-format.ts"
 import { Fault } from "../../contract/fault.ts"
 import { jsonText } from "../../contract/json-text.ts"
 import type { Manifest } from "../../contract/manifest.ts"
+import { mebibytes } from "../../contract/mebibytes.ts"
 import { currentToolsTree } from "../../contract/tools-tree.ts"
 import type { CliContext } from "../context.ts"
 import { readImageFolder } from "../registry/read-image-folder.ts"
@@ -99,7 +100,7 @@ function describe(report: ExportReport, manifest: Manifest): string {
     ([number, value]) => `  PCR ${number.padEnd(3)} ${value}`,
   )
   return [
-    `${file}  ${format}, ${(sizeBytes / 1_048_576).toFixed(1)} MiB`,
+    `${file}  ${format}, ${mebibytes(sizeBytes)}`,
     `  sha256  ${sha256}`,
     signed
       ? "  signed for Secure Boot; the signature holds its time, so each export is another file"

@@ -3,6 +3,7 @@
 import type { Command } from "commander"
 import type { StoredImage, UnreadableImage } from "../../builder/image-store.ts"
 import { jsonText } from "../../contract/json-text.ts"
+import { mebibytes } from "../../contract/mebibytes.ts"
 import type { CliContext } from "../context.ts"
 import { printTable } from "../print-table.ts"
 
@@ -98,8 +99,4 @@ function renderImage({ name, digest, dir, sizeBytes, manifest }: StoredImage): s
     ["folder", dir],
   ]
   return `${name}\n${printTable(["", ""], rows).replace(/^\n/, "")}`
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1_048_576).toFixed(1)} MiB`
 }

@@ -3,6 +3,7 @@
 import type { Command } from "commander"
 import type { RebuildReport } from "../../builder/rebuild.ts"
 import { jsonText } from "../../contract/json-text.ts"
+import { printable } from "../../machine/read-tail-text.ts"
 import { builderContext } from "../builder-context.ts"
 import type { CliContext } from "../context.ts"
 
@@ -15,13 +16,16 @@ const DIFFERS = 2
 
 const HELP = `
 Packages are those of the lock that the image carries, out of the store or from Debian; nothing else of earlier builds
-is used but tools trees, which its second lock names. The checkout must give the plan that the manifest names.
+is used but tools trees, which its second lock names. An image that was built for a site is built for the one that
+lies in it. The checkout must give the plan that the manifest names.
 Signatures are left out: they hold the time of signing.
+Where files differ, the host's diffoscope shows in what, also inside of the root: apt install diffoscope-minimal.
 
 Exit codes: 0 the same bytes, 2 something differs (and the second image is kept), 1 it could not be rebuilt, 64 usage.
 
 Example:
-  $ stereo images rebuild base`
+  $ stereo images rebuild base
+  $ stereo images rebuild coder-ec2`
 
 export function addRebuildCommand(images: Command, context: CliContext): void {
   images
@@ -36,11 +40,19 @@ export function addRebuildCommand(images: Command, context: CliContext): void {
       const report = await rebuildImage(context.projectDir, reference, builderContext(context, options))
       const same = report.keptDir === null
       if (!same) context.exitWith(DIFFERS)
-      context.print(options.json ? jsonText({ same, ...report }) : render(report))
+      context.print(options.json ? jsonText({ same, ...report }) : renderRebuild(report))
     })
 }
 
-function render({ name, digest, rebuiltDigest, files, keptDir }: RebuildReport): string {
+/** What differs is shown as it is in the image, which may be somebody else's: without control characters. */
+export function renderRebuild({
+  name,
+  digest,
+  rebuiltDigest,
+  files,
+  lacking,
+  keptDir,
+}: RebuildReport): string {
   const rows = files.flatMap(({ name: file, same, sha256, differences }) => [
     `  ${same ? "same   " : "DIFFERS"}  ${file.padEnd(22)}  ${sha256.before ?? "not there"}`,
     ...(same ? [] : [`${" ".repeat(35)}${sha256.after ?? "not there"}`]),
@@ -50,5 +62,5 @@ function render({ name, digest, rebuiltDigest, files, keptDir }: RebuildReport):
     keptDir === null
       ? `${name} ${digest}: rebuilt, every byte the same`
       : `${name}: NOT the same: was ${digest}, is ${rebuiltDigest}\nthe second one is in ${keptDir}`
-  return `${rows.join("\n")}\n${verdict}\n`
+  return printable(`${[...rows, ...(lacking === null ? [] : [lacking]), verdict].join("\n")}\n`)
 }

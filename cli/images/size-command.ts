@@ -7,6 +7,7 @@ import type { StoredImage } from "../../builder/image-store.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import { type Inventory, inventory } from "../../contract/inventory.ts"
 import { jsonText } from "../../contract/json-text.ts"
+import { mebibytes } from "../../contract/mebibytes.ts"
 import type { CliContext } from "../context.ts"
 import { printTable } from "../print-table.ts"
 import { type SizeSummary, summariseSizes } from "./summarise-sizes.ts"
@@ -81,8 +82,4 @@ function render({ name, digest }: StoredImage, summary: SizeSummary, top: number
       largest.map((one) => [one.path, mebibytes(one.sizeBytes), one.origin]),
     ),
   ].join("\n")
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1_048_576).toFixed(1)} MiB`
 }

@@ -6,6 +6,7 @@ import { chmod, link, lstat, readdir, rename, rm, statfs } from "node:fs/promise
 import { join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { Fault } from "../../contract/fault.ts"
+import { mebibytes } from "../../contract/mebibytes.ts"
 import { ANNOTATION, type Descriptor } from "./artifact.ts"
 import type { PlannedFile } from "./plan-files.ts"
 import type { ImageReference } from "./reference.ts"
@@ -139,7 +140,7 @@ async function refuseFullDisk(files: readonly PlannedFile[], dir: string): Promi
   if (needed <= free) return
   throw new Fault(
     "pull/disk-full",
-    `the image needs ${mebibytes(needed)} MiB on the disk of ${dir}, and ${mebibytes(free)} MiB are free`,
+    `the image needs ${mebibytes(needed)} on the disk of ${dir}, and ${mebibytes(free)} are free`,
     {
       hint: "make room (`stereo rm` takes machines and their disks away), or set STEREO_HOME to a folder on a larger disk",
     },
@@ -167,8 +168,4 @@ async function removeOthers(dir: string): Promise<void> {
 
 function sum(files: readonly PlannedFile[], bytes: (file: PlannedFile) => number): number {
   return files.reduce((total, file) => total + bytes(file), 0)
-}
-
-function mebibytes(bytes: number): string {
-  return (bytes / 1_048_576).toFixed(0)
 }

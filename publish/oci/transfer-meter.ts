@@ -1,11 +1,12 @@
 /** How much of a transfer is done, and how fast, as a line to show. */
 
+import { mebibytes } from "../../contract/mebibytes.ts"
+
 export interface TransferMeter {
   /** Bytes that are done; less than 0: they were not, after all. */
   add(bytes: number): void
 }
 
-const MEBIBYTE = 1_048_576
 /** A terminal needs no more. */
 const SHOWN_EVERY_MS = 100
 /** The rate is that of about the last so many milliseconds. */
@@ -30,12 +31,8 @@ export function openTransferMeter(
       const passedMs = Math.max(1, atMs - mark.atMs)
       rate = (done - mark.bytes) / passedMs
       if (passedMs > RATE_MS) mark = { atMs, bytes: done }
-      const perSecond = Math.max(0, (rate * 1000) / MEBIBYTE).toFixed(1)
-      note(`${mebibytes(done)} of ${mebibytes(totalBytes)} MiB, ${perSecond} MiB/s`)
+      const perSecond = mebibytes(Math.max(0, rate * 1000))
+      note(`${mebibytes(done)} of ${mebibytes(totalBytes)}, ${perSecond}/s`)
     },
   }
-}
-
-function mebibytes(bytes: number): string {
-  return (bytes / MEBIBYTE).toFixed(1)
 }

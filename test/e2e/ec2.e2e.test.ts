@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs"
+import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:net"
 import { join } from "node:path"
 import { PassThrough, Readable } from "node:stream"
@@ -150,6 +150,15 @@ describe("an image for EC2, booted from an NVMe disk with nothing but DHCP", () 
         `TCP to ${HOST_ADDRESS}:${GATEWAY_PORT}`,
       ].sort(),
     )
+  })
+})
+
+describe("an image for a site", () => {
+  it("is built again without its site.toml, and is the same bytes", { timeout: 800_000 }, async () => {
+    rmSync(join(home.root, "site.toml"))
+    rmSync(join(home.root, "gateway-ca.pem"))
+    const report = await home.json(["images", "rebuild", "base-ec2"], { timeoutMs: 800_000 })
+    expect(report).toMatchObject({ same: true, name: "base-ec2", keptDir: null, lacking: null })
   })
 })
 

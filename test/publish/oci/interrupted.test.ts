@@ -182,7 +182,7 @@ describe("a pull that is interrupted", () => {
     const root = lab.image.manifest.files.root
     once(isRootGet(root.sha256), { kind: "cut-answer", afterBytes: 14 << 20 }, 99)
     const onNote = (text: string) => {
-      if (Number(/^([\d.]+) of/.exec(text)?.[1]) > 9) stop.abort(new Error("stopped by the test"))
+      if (Number(/^([\d.]+) MiB of/.exec(text)?.[1]) > 9) stop.abort(new Error("stopped by the test"))
     }
     const reference = `${proxy.host}/stopped/base@${pushed.digest}`
     await expect(lab.pull(reference, { signal: stop.signal, onNote })).rejects.toThrow("stopped by the test")
