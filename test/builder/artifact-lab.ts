@@ -57,7 +57,12 @@ function storeParts(home: Home, name: string, { manifest = {}, files = {} }: Sto
     measurements: { ruleset_sha256: "0".repeat(64), units_sha256: "0".repeat(64) },
     verity: { root_hash: "0".repeat(64), salt: "00", data_blocks: 1, block_size_bytes: 4096 },
     kernel: { version: "6.12", command_line: "", vmlinux_sha256: "7".repeat(64) },
-    uefi: { uki_sha256: "8".repeat(64), authenticode_sha256: "9".repeat(64), pcrs: { sha256: {} } },
+    uefi: {
+      uki_sha256: "8".repeat(64),
+      authenticode_sha256: "9".repeat(64),
+      pcrs: { sha256: {} },
+      pcrs_secure_boot_off: { sha256: {} },
+    },
     resources: { cpus: 1, memory_mib: 256, disk_mib: 256 },
     ...{ egress: { sets: [] }, env: {}, packages: [] },
     ...manifest,
