@@ -210,6 +210,8 @@ describe("a session of the agent in it", () => {
       "cat: root_host_key: Permission denied",
     ])
     const ports = Object.values(SSH_PORTS).join(" ")
+    const knock = `for port in ${ports}; do bash -c "echo x >/dev/tcp/127.0.0.1/$port" 2>&1; done`
+    expect((await run("agent", knock)).output.match(/Connection refused/g)).toHaveLength(2)
     const listen = `for port in ${ports}; do node -e 'require("net").createServer().on("error", (e) => console.log(e.code)).listen({ host: "127.0.0.1", port: +process.argv[1] })' $port; done`
     expect((await run("agent", listen)).output).toBe("EACCES\nEACCES\n")
   })
