@@ -57,7 +57,7 @@ function addElsewhereOptions(command: Command): void {
     .option("--security-group <id...>", "EC2: who may reach it (default: the default group)")
     .option("--key-name <name>", "EC2: a key pair of the account to give it as well")
     .option("--identity <file>", "EC2: the private key that logs in (default: ssh agent, ~/.ssh/id_ed25519)")
-    .option("--ssh-port <port>", "EC2: where its sshd answers", parsePort, 22)
+    .option("--ssh-port <port>", "EC2: where sshd answers (default: 22, for root 222)", parsePort)
     .addOption(
       new Option("--user <name>", "EC2: who runs the command").choices(["agent", "root"]).default("agent"),
     )

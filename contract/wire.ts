@@ -73,7 +73,13 @@ export const GUEST_CLAIM_HEADERS = {
   prefix: "stereo-",
 } as const
 
-/** How a line of the console begins on which a cloud guest shows its SSH host key, `ssh-ed25519 BASE64`. */
+/**
+ * Where sshd of a cloud image answers, a port for each user: each is a socket unit with limits of its own. Both are ports
+ * that only a process with CAP_NET_BIND_SERVICE can listen on.
+ */
+export const SSH_PORTS = { agent: 22, root: 222 } as const
+
+/** How a line of the console begins on which a cloud guest shows an SSH host key, `USER ssh-ed25519 BASE64`. */
 export const HOST_KEY_LINE = "stereo-host-key:"
 
 /** A guest says at least so often that it is still what it was measured to be, milliseconds. */

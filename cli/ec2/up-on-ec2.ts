@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { machineName } from "../../contract/card.ts"
 import { Fault } from "../../contract/fault.ts"
 import { newIdentifier } from "../../contract/identifier.ts"
+import { SSH_PORTS } from "../../contract/wire.ts"
 import type { RemoteRequest } from "../../machine/execute-remote.ts"
 import type { CloudClients } from "../../publish/ec2/open-clients.ts"
 import { openCommandStreams } from "../command-streams.ts"
@@ -18,7 +19,7 @@ export interface UpOnEc2Options extends CloudOptions {
   readonly securityGroup?: readonly string[]
   readonly keyName?: string
   readonly identity?: string
-  readonly sshPort: number
+  readonly sshPort?: number
   readonly user: "agent" | "root"
 }
 
@@ -30,6 +31,7 @@ export async function upOnEc2(
   options: UpOnEc2Options,
 ): Promise<void> {
   const { now, progress, signal, exitWith } = context
+  const { user } = options
   // whatever goes wrong before the command's own code is known
   exitWith(125)
   const credential = await readCredential(context, options.identity)
@@ -48,14 +50,14 @@ export async function upOnEc2(
   }
   const warn = (text: string) => void process.stderr.write(`stereo: ${text}\n`)
   const code = await withInstance(
-    { clients, wish, pollMs: options.poll * 1000, progress, signal, warn },
+    { clients, wish, user, pollMs: options.poll * 1000, progress, signal, warn },
     async ({ id, address, hostKey }) => {
       process.stderr.write(`${name} is ${id} at ${address}; it ends with this command\n`)
       using streams = openCommandStreams(context, command.length === 0 && process.stdin.isTTY === true)
       return executeRemote({
         ...{ name, address, credential, command, streams, signal },
-        port: options.sshPort,
-        user: options.user,
+        user,
+        port: options.sshPort ?? SSH_PORTS[user],
         hostPublicKey: hostKey,
         consoleHint: `\`aws ec2 get-console-output --instance-id ${id} --output text\` shows its console for a while`,
       })

@@ -1,7 +1,7 @@
 /** What is promised of the wall, as boxes of packets; from the numbers in contract/wire.ts, or a cloud image's site. */
 
 import type { SiteWall } from "../../contract/site.ts"
-import { CAPTURE_PORTS, GATEWAY, GUEST_USERS } from "../../contract/wire.ts"
+import { CAPTURE_PORTS, GATEWAY, GUEST_USERS, SSH_PORTS } from "../../contract/wire.ts"
 import type { IntervalSet } from "./interval.ts"
 import { IPV4, NO_OWNER, only, type PartialBox } from "./packet-space.ts"
 import { parseValues } from "./parse-values.ts"
@@ -13,7 +13,7 @@ const tcp: PartialBox = { family: only(IPV4), protocol: only(6n) }
 const CARD = only(2n)
 const ANY_PORT: IntervalSet = [[1n, 65_535n]]
 const ANY_ADDRESS: IntervalSet = [[0n, 0xffff_ffffn]]
-const SSH = only(22n)
+const SSH = only(...Object.values(SSH_PORTS).map(BigInt))
 const unmarked: PartialBox = { mark: only(0n), bound: only(0n) }
 const plain: PartialBox = { ...unmarked, sport: ANY_PORT }
 
@@ -33,7 +33,7 @@ export function promiseOf(site: SiteWall | null) {
       { ...toGateway, uid: capture, state: only(0n, 1n) },
       // last packets of a socket that was closed
       { ...toGateway, uid: only(NO_OWNER), state: only(1n) },
-      // from whatever port: only connections to sshd's are taken, and what was translated is told back as any port
+      // from whatever port: only connections to those of sshd are taken, and what was translated is told back as any port
       ...login.answers.map(({ sport: _sport, ...one }) => one),
     ],
     /** What must leave, or the machine is cut off. */

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
 import { readSite } from "../../builder/definition/read-site.ts"
 import { refuseLackOfSite, resolvePlan } from "../../builder/resolve-plan.ts"
-import { SITE_FILES } from "../../contract/wire.ts"
+import { SITE_FILES, SSH_PORTS } from "../../contract/wire.ts"
 import { makeAuthority } from "../fakes/tls-gateway.ts"
 import { projectDir } from "../rules/sources.ts"
 
@@ -68,8 +68,41 @@ describe("an image for a site", () => {
     expect(JSON.parse(textOf(SITE_FILES.gateway) ?? "")).toEqual({ address: "10.20.0.5", port: 3128 })
     expect(textOf(SITE_FILES.authority)).toBe(authority.cert)
     expect(textOf(SITE_FILES.authorizedKeys)).toBe(`${KEY}\n`)
-    expect(textOf("/usr/lib/stereo/sshd_config")).toContain("DisableForwarding yes")
     expect(textOf("/usr/lib/stereo/firewall.nft")).toContain("ip daddr 10.20.0.5 tcp dport 3128 goto gateway")
+  })
+
+  it("has an sshd for each user, in the unit that holds its sessions, on its own port with its own host key", async () => {
+    const { plan, contents } = await resolvePlan(projectDir, "base", "ec2", await readSite(write()))
+    const textOf = (path: string) => {
+      const entry = plan.entries.find((one) => one.path === path)
+      return contents.get(entry?.kind === "file" ? entry.sha256 : "")?.toString() ?? ""
+    }
+    const units = "/usr/lib/systemd/system"
+    for (const [user, unit] of [
+      ["agent", "stereo-session"],
+      ["root", "stereo-root-session"],
+    ] as const) {
+      const socket = textOf(`${units}/${unit}.socket`)
+      expect(socket).toContain(`\nListenStream=0.0.0.0:${SSH_PORTS[user]}\nAccept=yes\n`)
+      expect(socket).toMatch(/^MaxConnectionsPerSource=\d+$/m)
+      // a limit of triggers would end the socket until the machine ends
+      expect(socket).toMatch(/^TriggerLimitIntervalSec=0$/m)
+      expect(socket).toMatch(/^Requires=stereo-firewall\.service stereo-host-key\.service$/m)
+      const config = `/usr/lib/stereo/sshd_config_${user}`
+      expect(textOf(`${units}/${unit}@.service.d/60-ec2.conf`)).toContain(`sshd -i -e -f ${config}\n`)
+      expect(textOf(config)).toMatch(
+        new RegExp(`^HostKey /run/stereo/ssh/${user}_host_key\nAllowUsers ${user}$`, "m"),
+      )
+      expect(textOf(config)).toMatch(/^Include \/usr\/lib\/stereo\/sshd_config$/m)
+      // a mask would be a link of the same name
+      expect(plan.entries.map(({ path }) => path)).not.toContain(`/etc/systemd/system/${unit}.socket`)
+    }
+    const common = textOf("/usr/lib/stereo/sshd_config")
+    expect(common).toContain("DisableForwarding yes")
+    expect(common).not.toMatch(/^(HostKey|AllowUsers|PermitRootLogin|Port)\b/m)
+    expect(textOf(`${units}/stereo-session@.service`)).toBe(
+      readFileSync(join(projectDir, `images/base/files${units}/stereo-session@.service`), "utf8"),
+    )
   })
 
   it("is not built without one, and an image for this host not with one", async () => {

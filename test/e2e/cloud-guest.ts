@@ -17,15 +17,18 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { homeLayout } from "../../contract/home.ts"
 import { currentToolsTree, toolsSandboxArgs } from "../../contract/tools-tree.ts"
+import { SSH_PORTS } from "../../contract/wire.ts"
 import { sharedHome } from "./test-home.ts"
 
 /** QEMU's user network: this host as the guest sees it, and by which forwarded connections come. */
 export const HOST_ADDRESS = "10.0.2.2"
 export const GUEST_MAC = "52:54:00:12:34:56"
 
+type SshPorts = Readonly<Record<keyof typeof SSH_PORTS, number>>
+
 export interface CloudGuest extends AsyncDisposable {
-  /** Of this host; leads to the guest's port 22. */
-  readonly sshPort: number
+  /** Of this host; each leads to the guest's port for that user. */
+  readonly sshPorts: SshPorts
   readonly console: () => string
   /** All frames of the card so far, as QEMU captured them. */
   readonly capture: () => Buffer
@@ -38,13 +41,13 @@ export async function startCloudGuest(
   ready: RegExp,
 ): Promise<CloudGuest> {
   const dir = mkdtempSync(join(tmpdir(), "stereo-cloud-"))
-  const sshPort = await freePort()
+  const sshPorts = { agent: await freePort(), root: await freePort() }
   const tree = realpathSync(currentToolsTree(homeLayout(sharedHome)))
   const sandbox = [
     ...toolsSandboxArgs(tree),
     ...["--share-net", "--ro-bind", imageDir, "/image", "--bind", dir, "/out", "--"],
   ]
-  const child = spawn("bwrap", [...sandbox, ...qemuArgs(commandLine, sshPort)], {
+  const child = spawn("bwrap", [...sandbox, ...qemuArgs(commandLine, sshPorts)], {
     stdio: ["ignore", "pipe", "pipe"],
   })
   let said = ""
@@ -52,7 +55,7 @@ export async function startCloudGuest(
   const read = (name: string) =>
     existsSync(join(dir, name)) ? readFileSync(join(dir, name)) : Buffer.alloc(0)
   const guest: CloudGuest = {
-    sshPort,
+    sshPorts,
     console: () => read("console.log").toString("latin1"),
     capture: () => read("net.pcap"),
     async [Symbol.asyncDispose]() {
@@ -70,7 +73,7 @@ export async function startCloudGuest(
   throw new Error(`the guest does not come up\n${said}\n${tail}`)
 }
 
-function qemuArgs(commandLine: string, sshPort: number): string[] {
+function qemuArgs(commandLine: string, { agent, root }: SshPorts): string[] {
   return [
     ...["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"],
     ...["-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1024"],
@@ -78,10 +81,14 @@ function qemuArgs(commandLine: string, sshPort: number): string[] {
     ...["-kernel", "/image/vmlinuz", "-initrd", "/image/initramfs.cpio.zst", "-append", commandLine],
     ...["-drive", "if=none,id=root,file=/image/root.verity,format=raw,readonly=on"],
     ...["-device", "nvme,drive=root,serial=stereo-root"],
-    ...["-netdev", `user,id=net,hostfwd=tcp:127.0.0.1:${sshPort}-:22`],
+    ...["-netdev", `user,id=net,${forward(agent, SSH_PORTS.agent)},${forward(root, SSH_PORTS.root)}`],
     ...["-device", `virtio-net-pci,netdev=net,romfile=,mac=${GUEST_MAC}`],
     ...["-object", "filter-dump,id=dump,netdev=net,file=/out/net.pcap"],
   ]
+}
+
+function forward(from: number, to: number): string {
+  return `hostfwd=tcp:127.0.0.1:${from}-:${to}`
 }
 
 async function end(child: ChildProcess): Promise<void> {

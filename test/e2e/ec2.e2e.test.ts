@@ -1,5 +1,6 @@
+import { once } from "node:events"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer, type Server } from "node:net"
+import { connect, createServer, type Server } from "node:net"
 import { join } from "node:path"
 import { PassThrough, Readable } from "node:stream"
 import { text } from "node:stream/consumers"
@@ -8,9 +9,10 @@ import { readPcap } from "../../attack/witness/read-pcap.ts"
 import { canonicalRuleset } from "../../contract/canonical-ruleset.ts"
 import { manifest as manifestShape } from "../../contract/manifest.ts"
 import { parseToml } from "../../contract/toml.ts"
+import { SSH_PORTS } from "../../contract/wire.ts"
 import { executeRemote } from "../../machine/execute-remote.ts"
 import { mintSecrets } from "../../machine/plan/mint-secrets.ts"
-import { readHostKey } from "../../publish/ec2/instance/host-key.ts"
+import { readHostKey, type SshUser } from "../../publish/ec2/instance/host-key.ts"
 import type { PublishReport } from "../../publish/ec2/publish-image.ts"
 import { openAws, writesOf } from "../fakes/aws/open-aws.ts"
 import { makeAuthority, openTlsGateway, type TlsGateway } from "../fakes/tls-gateway.ts"
@@ -25,7 +27,7 @@ let gateway: TlsGateway
 let canary: Server
 let canaryCalls = 0
 let guest: CloudGuest
-let hostKey: string
+let hostKeys: Readonly<Record<SshUser, string>>
 let identity: string
 let imageDir: string
 
@@ -51,10 +53,12 @@ beforeAll(async () => {
   guest = await startCloudGuest(
     imageDir,
     manifest.kernel.command_line,
-    /stereo-host-key: ssh-ed25519 \S+\s+\n/,
+    /stereo-host-key: root ssh-ed25519 \S+\s+\n/,
   )
-  hostKey = readHostKey(guest.console(), "the guest") ?? ""
-  expect(hostKey).toMatch(/^ssh-ed25519 /)
+  const keyOf = (user: SshUser) => readHostKey(guest.console(), user, "the guest") ?? ""
+  hostKeys = { agent: keyOf("agent"), root: keyOf("root") }
+  expect(hostKeys.agent).toMatch(/^ssh-ed25519 /)
+  expect(hostKeys.root).toMatch(/^ssh-ed25519 /)
 })
 afterAll(async () => {
   await guest?.[Symbol.asyncDispose]()
@@ -75,11 +79,14 @@ allow = [{ net = "${HOST_ADDRESS}/32", why = "by which QEMU passes on what comes
 `
 }
 
-async function run(user: "agent" | "root", command: string, pinned = hostKey) {
+/** `at`: on whose port and by whose host key, when not the user's own. */
+async function run(user: SshUser, command: string, at: { port?: SshUser; key?: string } = {}) {
   const stdout = new PassThrough()
   const output = text(stdout)
   const code = await executeRemote({
-    ...{ name: "the guest", address: "127.0.0.1", port: guest.sshPort, user, hostPublicKey: pinned },
+    ...{ name: "the guest", address: "127.0.0.1", user },
+    port: guest.sshPorts[at.port ?? user],
+    hostPublicKey: at.key ?? hostKeys[at.port ?? user],
     credential: { privateKey: identity },
     command: ["sh", "-c", command],
     streams: { stdin: Readable.from([]), stdout, stderr: stdout, terminal: null },
@@ -100,7 +107,7 @@ describe("an image for EC2, booted from an NVMe disk with nothing but DHCP", () 
       output: expect.stringMatching(/nvme0n1[\s\S]*10\.0\.2\.15\/24/) as string,
     })
     const other = mintSecrets([]).ssh.hostPublicKey
-    await expect(run("agent", "true", other)).rejects.toMatchObject({ code: "exec/wrong-host-key" })
+    await expect(run("agent", "true", { key: other })).rejects.toMatchObject({ code: "exec/wrong-host-key" })
   })
 
   it("has the wall that is proven for its site, in its kernel as when it was built", async () => {
@@ -146,12 +153,96 @@ describe("an image for EC2, booted from an NVMe disk with nothing but DHCP", () 
       [
         "ARP",
         "UDP 68 to 255.255.255.255:67",
-        `TCP 22 to ${HOST_ADDRESS}`,
+        ...Object.values(SSH_PORTS).map((port) => `TCP ${port} to ${HOST_ADDRESS}`),
         `TCP to ${HOST_ADDRESS}:${GATEWAY_PORT}`,
       ].sort(),
     )
   })
 })
+
+describe("a session of the agent in it", () => {
+  it("has no right and no way to one, a filter of system calls, and a control group with limits", async () => {
+    const group = "/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)"
+    const { output } = await run(
+      "agent",
+      `cat /proc/self/status /proc/self/cgroup; cd ${group}; tail -v -n 9 memory.max memory.swap.max pids.max cpu.weight`,
+    )
+    for (const line of ["CapEff", "CapPrm", "CapBnd", "CapAmb", "CapInh"])
+      expect(output).toMatch(new RegExp(`^${line}:\\s+0{16}$`, "m"))
+    expect(output).toMatch(/^NoNewPrivs:\s+1$/m)
+    expect(output).toMatch(/^Seccomp:\s+2$/m)
+    expect(output).toMatch(/^0::\/stereo\.slice\/stereo-sessions\.slice\/stereo-session@\S+\.service$/m)
+    const limit = (name: string) => new RegExp(`==> ${name} <==\n(\\w+)`).exec(output)?.[1]
+    expect(Number(limit("memory.max"))).toBeGreaterThan(500_000_000)
+    expect(["memory.swap.max", "pids.max", "cpu.weight"].map(limit)).toEqual(["0", "2048", "50"])
+  })
+
+  it("makes no namespaces of any kind", async () => {
+    const kinds = ["-U", "-r", "-m", "-n", "-i", "-u", "-C", "-T", "-pf"]
+    const { output } = await run("agent", kinds.map((kind) => `unshare ${kind} true 2>&1`).join("; "))
+    expect(output.match(/failed: Operation not permitted/g)).toHaveLength(kinds.length)
+  })
+
+  it("shares its limits with no other, and none with root's", async () => {
+    const groups = [await run("agent", "cat /proc/self/cgroup"), await run("agent", "cat /proc/self/cgroup")]
+    expect(groups[0]?.output).not.toBe(groups[1]?.output)
+    const { output } = await run(
+      "root",
+      "cat /proc/self/cgroup; grep -E '^(CapEff|NoNewPrivs):' /proc/self/status",
+    )
+    expect(output).toMatch(/stereo-root-session@[\s\S]*CapEff:\s+0*1ff[\s\S]*NoNewPrivs:\s+1/)
+    expect(output).not.toContain("stereo-sessions.slice")
+  })
+
+  it("is no way to root: not by the agent's port, and root's host key is not to be read", async () => {
+    await expect(run("root", "true", { port: "agent" })).rejects.toMatchObject({ code: "exec/refused" })
+    await expect(run("agent", "true", { port: "root" })).rejects.toMatchObject({ code: "exec/refused" })
+    const asOther = run("root", "true", { port: "root", key: hostKeys.agent })
+    await expect(asOther).rejects.toMatchObject({ code: "exec/wrong-host-key" })
+    const { output } = await run(
+      "agent",
+      "cd /run/stereo/ssh; stat -c '%n %U %G %a' *_key; for key in *_key; do test -r $key && echo $key; done; cat root_host_key",
+    )
+    expect(output.split("\n").slice(0, 4)).toEqual([
+      "agent_host_key root agent 440",
+      "root_host_key root agent 600",
+      "agent_host_key",
+      "cat: root_host_key: Permission denied",
+    ])
+    const ports = Object.values(SSH_PORTS).join(" ")
+    const knock = `for port in ${ports}; do bash -c "echo x >/dev/tcp/127.0.0.1/$port" 2>&1; done`
+    expect((await run("agent", knock)).output.match(/Connection refused/g)).toHaveLength(2)
+    const listen = `for port in ${ports}; do node -e 'require("net").createServer().on("error", (e) => console.log(e.code)).listen({ host: "127.0.0.1", port: +process.argv[1] })' $port; done`
+    expect((await run("agent", listen)).output).toBe("EACCES\nEACCES\n")
+  })
+
+  it("is not kept out for good by a flood of connections that never log in, nor is root meanwhile", async () => {
+    const flood = Array.from({ length: 60 }, () => connect(guest.sshPorts.agent, "127.0.0.1"))
+    const ends = flood.map(async (socket) => {
+      socket.on("error", () => socket.destroy()).resume()
+      await once(socket, "close")
+      return Date.now()
+    })
+    await run("root", `until [ $(ls -d ${SLICE}/stereo-session@* | wc -l) -ge 20 ]; do sleep 0.5; done`)
+    const { output } = await run(
+      "root",
+      `ls -d ${SLICE}/stereo-session@* | wc -l; cat ${SLICE}/memory.current`,
+    )
+    const [sessions, bytes] = output.split("\n").map(Number)
+    console.info(`${sessions} connections that do not log in take ${bytes} bytes`)
+    expect(sessions).toBeLessThanOrEqual(32)
+    // whoever says nothing is shown the door, by sshd
+    await Promise.all(ends)
+    expect(await run("agent", "id -un")).toEqual({ code: 0, output: "agent\n" })
+    const states = await run(
+      "root",
+      "systemctl is-active stereo-session.socket stereo-root-session.socket; systemctl --failed --no-legend --plain",
+    )
+    expect(states.output).toBe("active\nactive\n")
+  })
+})
+
+const SLICE = "/sys/fs/cgroup/stereo.slice/stereo-sessions.slice"
 
 describe("an image for a site", () => {
   it("is built again without its site.toml, and is the same bytes", { timeout: 800_000 }, async () => {
@@ -198,5 +289,5 @@ function describeFrame(frame: Buffer): string {
   const [from, port] = [segment.readUInt16BE(0), segment.readUInt16BE(2)]
   if (ip[9] === 17) return `UDP ${from} to ${to}:${port}`
   if (ip[9] !== 6) return `protocol ${ip[9]} to ${to}`
-  return from === 22 ? `TCP 22 to ${to}` : `TCP to ${to}:${port}`
+  return Object.values<number>(SSH_PORTS).includes(from) ? `TCP ${from} to ${to}` : `TCP to ${to}:${port}`
 }

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { SSH_PORTS } from "../../contract/wire.ts"
 import { publishImage } from "../../publish/ec2/publish-image.ts"
 import { openTestHome, type TestHome } from "../e2e/test-home.ts"
 import { ec2Refusal } from "../fakes/aws/call.ts"
@@ -13,6 +14,8 @@ if (process.getuid?.() !== 0) lacking.push("root, as whom sshd logs in")
 if (lacking.length > 0) console.warn(`skipped: this host lacks ${lacking.join(", ")}`)
 
 const REGION = "eu-central-1"
+const OTHER = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${"A".repeat(43)}`
+const line = (user: string, key: string) => `stereo-host-key: ${user} ${key}`
 const environment = { ...FAKE_CREDENTIALS, SSH_AUTH_SOCK: "" }
 
 describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
@@ -37,7 +40,7 @@ describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
     aws.calls.length = 0
     Object.assign(aws.knobs, quietKnobs(), {
       // a terminal adds a carriage return to each line's end, also where there is one
-      console: () => `boot\r\nstereo-host-key: ${sshd.hostKey}\r\r\nready\r\n`,
+      console: () => `boot\r\n${line("agent", OTHER)}\r\r\n${line("root", sshd.hostKey)}\r\r\nready\r\n`,
     })
   })
 
@@ -75,6 +78,16 @@ describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
     expect(await living()).toEqual([])
   })
 
+  it("looks for root's sshd at a port of its own, and knows it by root's host key", async () => {
+    const atItsPort = await openSshd(SSH_PORTS.root)
+    await using _ = atItsPort
+    aws.knobs.console = () => `${line("root", atItsPort.hostKey)}\n${line("agent", OTHER)}\n`
+    const access = ["--user", "root", "--identity", atItsPort.identity, "--poll", "0.02"]
+    const words = ["up", "--on", "ec2", ami, ...cloud(), ...access, "--", "sh", "-c", "exit 5"]
+    expect(await home.stereo(words, { environment })).toMatchObject({ code: 5 })
+    expect(atItsPort.sessions).toHaveLength(1)
+  })
+
   it("asks for IMDSv2 with one hop, an end at shutdown, tags and no key pair", async () => {
     await up("--name", "demo", "--instance-type", "m7i.large", "--", "true")
     // the fake refuses it without the first two
@@ -90,8 +103,7 @@ describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
   })
 
   it("sends nothing to what has another host key than the console shows, and terminates it", async () => {
-    const other = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${"A".repeat(43)}`
-    aws.knobs.console = () => `stereo-host-key: ${other}\n`
+    aws.knobs.console = () => `${line("agent", sshd.hostKey)}\n${line("root", OTHER)}\n`
     const result = await up("--", "touch", "/tmp/stereo-must-not-be-there")
     expect(result.code).toBe(125)
     expect(result.stderr).toContain("exec/wrong-host-key")
@@ -107,7 +119,7 @@ describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
     const other = await openSshd()
     await using _ = other
     if (code === "ec2/two-host-keys")
-      aws.knobs.console = () => `stereo-host-key: ${sshd.hostKey}\nstereo-host-key: ${other.hostKey}\n`
+      aws.knobs.console = () => `${line("root", sshd.hostKey)}\n${line("root", other.hostKey)}\n`
     if (code === "ec2/instance-failed") aws.knobs.endsAtBoot = true
     const identity = code === "exec/refused" ? ["--identity", other.identity] : []
     const result = await home.stereo([...upArgs(), ...identity, "--", "true"], { environment })

@@ -12,13 +12,15 @@ import { Fault, reasonOf } from "../../../contract/fault.ts"
 import type { Progress } from "../../../contract/progress.ts"
 import { callAws, refusalOf } from "../call-aws.ts"
 import type { CloudClients } from "../open-clients.ts"
-import { readHostKey } from "./host-key.ts"
+import { readHostKey, type SshUser } from "./host-key.ts"
 import { findByRun, terminateInstances } from "./instances.ts"
 import { type InstanceWish, planInstance } from "./plan-instance.ts"
 
 export interface LaunchRequest {
   readonly clients: CloudClients
   readonly wish: InstanceWish
+  /** Who is to log in: whose sshd the host key is of. */
+  readonly user: SshUser
   /** Between two looks, milliseconds. */
   readonly pollMs: number
   readonly progress: Progress
@@ -115,12 +117,12 @@ function awaitRunning(request: LaunchRequest, id: string, note: (text: string) =
   })
 }
 
-/** `running` says that the hypervisor has begun; the key on the console, that the image has booted as far as sshd. */
+/** `running` says that the hypervisor has begun; the key on the console, that the image has booted as far as its way in. */
 function awaitHostKey(request: LaunchRequest, id: string, note: (text: string) => void): Promise<string> {
-  const { clients, signal } = request
+  const { clients, user, signal } = request
   const status = new DescribeInstanceStatusCommand({ InstanceIds: [id], IncludeAllInstances: true })
-  return look(request, `the console of ${id} shows no host key`, async () => {
-    const key = readHostKey(await readConsole(clients, id, signal), id)
+  return look(request, `the console of ${id} shows no host key of ${request.user}`, async () => {
+    const key = readHostKey(await readConsole(clients, id, signal), user, id)
     if (key !== null) return key
     const answer = await callAws("DescribeInstanceStatus", (options) => clients.ec2.send(status, options), {
       signal,
@@ -160,7 +162,7 @@ async function look<Found>(
     await delay(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
   throw new Fault("ec2/too-slow", `${what} after ${LOOKS} looks`, {
-    hint: "the image must be one of the profile ec2, which prints its host key; docs/ec2.md",
+    hint: "the image must be one of the profile ec2, built by this version, which prints its host keys; docs/ec2.md",
   })
 }
 

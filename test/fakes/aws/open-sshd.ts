@@ -28,7 +28,8 @@ const LINES = [
   "LogLevel ERROR",
 ]
 
-export async function openSshd(): Promise<Sshd> {
+/** On a free port, unless it must be a certain one. */
+export async function openSshd(port = 0): Promise<Sshd> {
   mkdirSync("/run/sshd", { recursive: true })
   const { ssh } = mintSecrets([])
   const dir = mkdtempSync(join(tmpdir(), "stereo-sshd-"))
@@ -49,7 +50,7 @@ export async function openSshd(): Promise<Sshd> {
     socket.pipe(child.stdin)
     child.stdout.pipe(socket)
   }
-  const server = createServer(serve).listen(0, "127.0.0.1")
+  const server = createServer(serve).listen(port, "127.0.0.1")
   await once(server, "listening")
   const address = server.address()
   return {

@@ -44,15 +44,16 @@ describe.skipIf(kernelProblem !== null)("the wall of an image for a cloud, in a 
   it.each([
     [
       "sshd's port may begin connections",
-      "tcp sport 22 ct state established ct direction reply accept",
-      "tcp sport 22 accept",
+      "tcp sport { 22, 222 } ct state established ct direction reply accept",
+      "tcp sport { 22, 222 } accept",
     ],
     [
       "logins come from anywhere",
-      "iif != lo ip saddr { 203.0.113.0/24 } tcp dport 22",
-      "iif != lo tcp dport 22",
+      "iif != lo ip saddr { 203.0.113.0/24 } tcp dport { 22, 222 }",
+      "iif != lo tcp dport { 22, 222 }",
     ],
-    ["another port is open", "tcp dport 22 ct state new", "tcp dport 22-23 ct state new"],
+    ["another port is open", "tcp dport { 22, 222 } ct state new", "tcp dport { 22, 23, 222 } ct state new"],
+    ["root's port is closed", "tcp dport { 22, 222 } ct state new", "tcp dport 22 ct state new"],
     [
       "anybody speaks to the gateway",
       "meta skuid 990 ct state new,established accept",
