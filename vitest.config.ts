@@ -23,7 +23,7 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.e2e.test.ts"],
           globalSetup: ["test/e2e/build-images.ts"],
-          // under TCG a machine keeps little more than one core busy
+          // a machine under TCG keeps little more than one core busy
           maxWorkers: 2,
           // after the unit tests: a machine that boots beside them on two cores would be slow for no fault of its own
           sequence: { groupOrder: 2 },
