@@ -240,7 +240,7 @@ describe("a session of the agent", () => {
     )
     const group = await setOff("memory.max", "100M")
     expect((await hog).stdout).toMatch(/ended with 137\nthe session lives/)
-    const events = await ask(`cat ${SESSIONS}/memory.events ${group}/memory.events 2>/dev/null`)
+    const events = await ask(`cat ${SESSIONS}/memory.events ${group}/memory.events 2>/dev/null; true`)
     expect(events).toMatch(/^oom_kill [1-9]/m)
     expect(await ask(PIDS_OF_STEREO)).toBe(before)
   })
