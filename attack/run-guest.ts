@@ -96,11 +96,14 @@ export async function runInspector(target: AttackTarget, nonce: string): Promise
   }
 }
 
-/** Writes what the first line of its input holds, runs it, and takes it away again, also when it is stopped. */
+/**
+ * Writes what the first line of its input holds, runs it, and takes it away again, also when it is stopped.
+ * SIGPIPE stays ignored, as Node.js has it: a probe that writes to who has hung up must not end the others.
+ */
 const BOOTSTRAP = `
 const fs=require("fs");let dir=null;
 const clean=()=>{if(dir)fs.rmSync(dir,{recursive:true,force:true})};
-for(const s of ["SIGINT","SIGTERM","SIGHUP","SIGPIPE"])process.on(s,()=>{clean();process.exit(1)});
+for(const s of ["SIGINT","SIGTERM","SIGHUP"])process.on(s,()=>{process.stderr.write("ended by "+s);clean();process.exit(1)});
 process.stdout.on("error",()=>{clean();process.exit(1)});
 (async()=>{
 const lines=require("readline").createInterface({input:process.stdin})[Symbol.asyncIterator]();

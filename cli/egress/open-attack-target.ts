@@ -65,6 +65,9 @@ function startInGuest({ context, host, record, user, command }: GuestStart): Gue
   })
   const streams = { stdin, stdout, stderr, terminal: null }
   const ended = executeCommand({ host, record, user, command, streams, signal: context.signal })
+    .then((code) => {
+      if (code !== 0) complaints += `\nit ended with exit code ${code}`
+    })
     .catch((thrown: unknown) => {
       complaints += reasonOf(thrown)
     })
