@@ -11,12 +11,13 @@ export const inspection = z.object({
       uids: z.array(z.int()),
       capabilities: z.string(),
       namespaces: z.record(z.string(), z.string()),
+      /** The namespaces that its session was given: the machine's own, but for a view of the files of its own. */
+      given: z.record(z.string(), z.string()),
       descriptors: z.array(z.string()),
     }),
   ),
   guardians: z.array(z.object({ name: z.string(), tracer: z.int(), ageSeconds: z.number() })),
   setuid: z.array(z.string()),
-  initial: z.record(z.string(), z.string()),
 })
 export type Inspection = z.infer<typeof inspection>
 
@@ -40,9 +41,9 @@ export function findGains(attack: AttackCase, seen: Inspection, sinceSeconds: nu
         .filter(({ capabilities }) => !/^0+$/.test(capabilities))
         .map(({ pid, capabilities }) => `process ${pid} has capabilities ${capabilities}`)
     case "namespace":
-      return own.flatMap(({ pid, namespaces }) =>
+      return own.flatMap(({ pid, namespaces, given }) =>
         Object.entries(namespaces)
-          .filter(([name, link]) => link !== seen.initial[name])
+          .filter(([name, link]) => link !== given[name])
           .map(([name]) => `process ${pid} is in another ${name} namespace`),
       )
     case "descriptor":

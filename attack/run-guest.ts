@@ -53,7 +53,8 @@ export async function runGuest(target: AttackTarget, run: GuestRun): Promise<Rea
       how: vector.how,
     }))
   const job = {
-    dir: `${user === "agent" ? "/home/agent" : "/run"}/.stereo-attack-${nonce}`,
+    // of root too: it is the one folder of the machine that root may write and start programs from
+    dir: `/home/agent/.stereo-attack-${user}-${nonce}`,
     ...{ nonce, main: "main.mjs", atATime: AT_A_TIME, files: await readScripts(FILES) },
     parts: parts.map(({ name, cases }) => ({ name, tasks: tasks(cases) })),
   }

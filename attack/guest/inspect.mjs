@@ -11,9 +11,7 @@ export async function main(job, lines) {
   const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name))
   const processes = all.flatMap((pid) => tryTo(() => inspect(pid, job.nonce, families)) ?? [])
   const guardians = all.flatMap((pid) => tryTo(() => inspectGuardian(pid)) ?? [])
-  process.stdout.write(
-    `${JSON.stringify({ processes, guardians, setuid: findSetuid(), initial: namespacesOf("1") })}\n`,
-  )
+  process.stdout.write(`${JSON.stringify({ processes, guardians, setuid: findSetuid() })}\n`)
   process.stdout.write(`${JSON.stringify({ done: true })}\n`)
   await lines.next()
 }
@@ -29,6 +27,7 @@ function inspect(pid, nonce, families) {
       uids: (/^Uid:\s+(.*)$/m.exec(status)?.[1] ?? "").split(/\s+/).map(Number),
       capabilities: /^CapEff:\s+(\w+)$/m.exec(status)?.[1] ?? "",
       namespaces: namespacesOf(pid),
+      given: { ...namespacesOf("1"), mnt: mountsOf(sessionOf(pid)) },
       descriptors: descriptorsOf(pid, families),
     },
   ]
@@ -54,6 +53,20 @@ function inspectGuardian(pid) {
 
 function namespacesOf(pid) {
   return Object.fromEntries(NAMESPACES.map((name) => [name, readlinkSync(`/proc/${pid}/ns/${name}`)]))
+}
+
+/** The sshd of the process's session, by its control group, which no process can leave: it has the view of the files that the session was given. */
+function sessionOf(pid) {
+  const unit = /\/(stereo-(?:root-)?session@[^/\n]+)/.exec(readFileSync(`/proc/${pid}/cgroup`, "latin1"))?.[1]
+  if (unit === undefined) return "1"
+  return execFileSync("systemctl", ["show", "--property=MainPID", "--value", unit], {
+    encoding: "utf8",
+  }).trim()
+}
+
+/** A session that ended left nobody to compare with: what outlives it is looked at as if it had been given the machine's own view. */
+function mountsOf(pid) {
+  return namespacesOf(pid === "0" ? "1" : pid).mnt
 }
 
 function descriptorsOf(pid, families) {
