@@ -1,3 +1,4 @@
+import { once } from "node:events"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { connect, createServer, type Server } from "node:net"
 import { join } from "node:path"
@@ -216,18 +217,26 @@ describe("a session of the agent in it", () => {
     expect((await run("agent", listen)).output).toBe("EACCES\nEACCES\n")
   })
 
-  it("is not kept out once a flood of connections is over that never log in, nor is root meanwhile", async () => {
-    const flood = Array.from({ length: 40 }, () => connect(guest.sshPorts.agent, "127.0.0.1"))
-    for (const socket of flood) socket.on("error", () => socket.destroy()).resume()
-    await run("root", `until [ $(ls -d ${SLICE}/stereo-session@* | wc -l) -ge 20 ]; do sleep 0.5; done`)
+  it("sends away whoever does not log in, so that a flood cannot keep it out, nor root meanwhile", async () => {
+    const ends: Promise<unknown>[] = []
+    while (ends.length < 20) {
+      const socket = connect(guest.sshPorts.agent, "127.0.0.1").on("error", () => socket.destroy())
+      const end = once(socket, "close")
+      ends.push(end)
+      // one after the other: QEMU's forwarding loses those that come faster than it passes them on
+      await Promise.race([once(socket, "data"), end])
+      socket.resume()
+    }
     const { output } = await run(
       "root",
       `ls -d ${SLICE}/stereo-session@* | wc -l; cat ${SLICE}/memory.current`,
     )
     const [sessions, bytes] = output.split("\n").map(Number)
+    expect(sessions).toBeGreaterThan(0)
     expect(sessions).toBeLessThanOrEqual(32)
     expect(bytes).toBeLessThan(256_000_000)
-    for (const socket of flood) socket.destroy()
+    // nobody here lets go of a connection: it is sshd that does, after its LoginGraceTime
+    await Promise.all(ends)
     expect(await run("agent", "id -un")).toEqual({ code: 0, output: "agent\n" })
     const states = await run(
       "root",
