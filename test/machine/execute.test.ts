@@ -117,16 +117,16 @@ describe.skipIf(lacking.length > 0)("a command in a machine", () => {
       },
     }
     const stdin = new PassThrough()
+    const output = whenSaid("31 91", () => {
+      size = { columns: 132, rows: 50 }
+      resized()
+      stdin.write("go\n")
+    })
     const script = "echo $TERM; stty size; read line; stty size; exit 3"
-    const running = execute(["sh", "-c", script], { terminal, stdin })
-    await delay(700)
-    size = { columns: 132, rows: 50 }
-    resized()
-    stdin.write("go\n")
-    const { code, out } = await running
-    expect(code).toBe(3)
-    expect(out.toString()).toContain("vt220\r\n31 91\r\n")
-    expect(out.toString()).toContain("50 132\r\n")
+    const running = execute(["sh", "-c", script], { terminal, stdin, stdout: output.stdout })
+    expect((await running).code).toBe(3)
+    expect(output.said()).toContain("vt220\r\n31 91\r\n")
+    expect(output.said()).toContain("50 132\r\n")
   })
 
   it("runs beside another one", async () => {
@@ -139,11 +139,10 @@ describe.skipIf(lacking.length > 0)("a command in a machine", () => {
 
   it("is left behind when the caller is interrupted and it does not end, with SIGINT's code", async () => {
     const interrupted = new AbortController()
-    const running = execute(["sh", "-c", "echo ready; exec sleep 30"], { signal: interrupted.signal })
-    await delay(1000)
-    interrupted.abort(new Error("Ctrl-C"))
-    const { code, out } = await running
-    expect({ code, out: out.toString() }).toEqual({ code: 130, out: "ready\n" })
+    const output = whenSaid("ready\n", () => interrupted.abort(new Error("Ctrl-C")))
+    const command = ["sh", "-c", "echo ready; exec sleep 300"]
+    const { code } = await execute(command, { signal: interrupted.signal, stdout: output.stdout })
+    expect({ code, out: output.said() }).toEqual({ code: 130, out: "ready\n" })
   })
 
   it("ends with SIGPIPE's code when its reader has gone", async () => {
@@ -164,13 +163,27 @@ describe.skipIf(lacking.length > 0)("a command in a machine", () => {
   })
 
   it("fails with a reason when the connection breaks in its middle", async () => {
-    const running = execute(["sleep", "30"])
-    const failed = expect(running).rejects.toMatchObject({ code: "exec/connection-lost" })
-    await delay(1000)
-    for (const session of standIn.sessions) session.kill("SIGKILL")
-    await failed
+    const output = whenSaid("ready\n", () => {
+      for (const session of standIn.sessions) session.kill("SIGKILL")
+    })
+    const running = execute(["sh", "-c", "echo ready; exec sleep 300"], { stdout: output.stdout })
+    await expect(running).rejects.toMatchObject({ code: "exec/connection-lost" })
   })
 })
+
+/** A standard output that calls `act` once, when the command has written `words`. */
+function whenSaid(words: string, act: () => void) {
+  let said = ""
+  const stdout = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      const before = said
+      said += chunk
+      done()
+      if (!before.includes(words) && said.includes(words)) act()
+    },
+  })
+  return { stdout, said: () => said }
+}
 
 function sha256(bytes: Buffer): string {
   return createHash("sha256").update(bytes).digest("hex")
