@@ -140,7 +140,7 @@ describe.skipIf(lacking.length > 0)("a command in a machine", () => {
   it("is left behind when the caller is interrupted and it does not end, with SIGINT's code", async () => {
     const interrupted = new AbortController()
     const output = whenSaid("ready\n", () => interrupted.abort(new Error("Ctrl-C")))
-    const command = ["sh", "-c", "echo ready; exec sleep 300"]
+    const command = ["sh", "-c", "echo ready; exec sleep 30"]
     const { code } = await execute(command, { signal: interrupted.signal, stdout: output.stdout })
     expect({ code, out: output.said() }).toEqual({ code: 130, out: "ready\n" })
   })
@@ -166,7 +166,7 @@ describe.skipIf(lacking.length > 0)("a command in a machine", () => {
     const output = whenSaid("ready\n", () => {
       for (const session of standIn.sessions) session.kill("SIGKILL")
     })
-    const running = execute(["sh", "-c", "echo ready; exec sleep 300"], { stdout: output.stdout })
+    const running = execute(["sh", "-c", "echo ready; exec sleep 30"], { stdout: output.stdout })
     await expect(running).rejects.toMatchObject({ code: "exec/connection-lost" })
   })
 })
