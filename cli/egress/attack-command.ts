@@ -11,7 +11,6 @@ import type { CliContext } from "../context.ts"
 import { printTable } from "../print-table.ts"
 import { printableLine } from "../printable-line.ts"
 import { PHASES, type Phase, reachPhase } from "./attack-phases.ts"
-import { openAttackTarget } from "./open-attack-target.ts"
 import { openServedMachine } from "./open-served-machine.ts"
 
 interface AttackOptions {
@@ -95,6 +94,7 @@ async function attackOnce(context: CliContext, name: string, options: AttackOpti
   const { attackMachine } = await import("../../attack/attack.ts")
   const { readRecord } = await import("../../machine/record-store.ts")
   using machine = await openServedMachine(context, name)
+  const { openAttackTarget } = await import("./open-attack-target.ts")
   const target = await openAttackTarget(context, machine.host, await readRecord(context.home, name))
   return await attackMachine({
     target,
