@@ -207,7 +207,7 @@ async function findSession(wanted: (view: SessionView) => boolean): Promise<Sess
 }
 
 async function waitFor<Value>(read: () => Promise<Value | undefined>): Promise<Value> {
-  const deadline = AbortSignal.timeout(90_000)
+  const deadline = AbortSignal.timeout(240_000)
   while (!deadline.aborted) {
     const value = await read()
     if (value !== undefined) return value
