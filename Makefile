@@ -7,7 +7,7 @@ HOST_PACKAGES := bubblewrap debian-archive-keyring
 .PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz attack repro lynis clean
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: packages modules ## install what is missing (apt, npm) and build the tools tree
 	@./stereo setup --relock

@@ -1,11 +1,11 @@
 /** An image's path: plan → lock → rootfs → seal → gates → measure → describe → artifact → provenance → store. */
 
-import { type ProfiledName, storedName } from "../contract/image-name.ts"
-import type { Site } from "../contract/site.ts"
+import { storedName } from "../contract/image-name.ts"
 import { openSigner } from "../trust/open-signer.ts"
 import type { PublicKey } from "../trust/public-key.ts"
 import { writeArtifact } from "./artifact/write-artifact.ts"
 import { openBuildLock } from "./build-lock.ts"
+import { type BuildTarget, shellCommand } from "./build-target.ts"
 import { describeUki } from "./describe-uki.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
 import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
@@ -17,7 +17,6 @@ import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
 import { refuseLackOfSite, resolvePlan } from "./resolve-plan.ts"
 import { setupTools } from "./setup-tools.ts"
-import { shellCommand } from "./shell-command.ts"
 import { type BuildContext, openStages, type StageRow } from "./stages.ts"
 
 export interface BuildReport {
@@ -32,9 +31,10 @@ export interface BuildReport {
 
 export async function buildImage(
   projectDir: string,
-  { name, profile, site = null }: ProfiledName & { readonly site?: Site | null },
+  wanted: BuildTarget,
   context: BuildContext,
 ): Promise<BuildReport> {
+  const { name, profile, site } = wanted
   const { home, progress, signal, now, signing = {} } = context
   const startedAtMs = now()
   const stored = storedName({ name, profile })
@@ -44,7 +44,7 @@ export async function buildImage(
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
-  const stages = await openStages(context, `build-${stored}`, shellCommand({ name, profile }))
+  const stages = await openStages(context, `build-${stored}`, shellCommand(wanted))
   const resolved = await stages.plain("plan", `plan: ${stored}`, () =>
     resolvePlan(projectDir, name, profile, site),
   )

@@ -4,8 +4,9 @@ import { existsSync } from "node:fs"
 import { mkdir, readdir, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { Fault, reasonOf } from "../contract/fault.ts"
-import { type ProfiledName, storedName } from "../contract/image-name.ts"
+import { storedName } from "../contract/image-name.ts"
 import { openBuildLock } from "./build-lock.ts"
+import { type BuildTarget, shellCommand } from "./build-target.ts"
 import { sealImage } from "./make-artifact.ts"
 import { lockWants, openLock } from "./make-lock.ts"
 import { makeRootfs } from "./make-rootfs.ts"
@@ -20,7 +21,7 @@ export type TreeStage = "rootfs" | "seal"
 
 export interface EnterRequest {
   readonly projectDir: string
-  readonly image: ProfiledName
+  readonly image: BuildTarget
   readonly at: TreeStage
   /** TERM of whoever sits there. */
   readonly term: string
@@ -65,9 +66,9 @@ async function makeTree(
   { projectDir, image, at, context }: EnterRequest,
   stages: Stages,
 ): Promise<{ tar: string; what: string }> {
-  const { name, profile } = image
+  const { name, profile, site } = image
   const resolved = await stages.plain("plan", `plan: ${storedName(image)}`, () =>
-    resolvePlan(projectDir, name, profile),
+    resolvePlan(projectDir, name, profile, site),
   )
   const { plan } = resolved
   const lock = await openLock({ projectDir, name, profile, wants: lockWants(plan) }, context, stages)
@@ -96,7 +97,7 @@ async function openShell({ image, context, term }: EnterRequest, copy: string): 
   const shell = ["bash", "dash", "sh"].find((name) => existsSync(join(copy, "usr", "bin", name)))
   if (shell === undefined) {
     throw new Fault("build/no-shell", `the tree of ${image.name} has no shell`, {
-      hint: `see it before it was pruned: stereo build ${image.name} --shell --at rootfs`,
+      hint: `see it before it was pruned: ${shellCommand(image)} --at rootfs`,
     })
   }
   return runInteractive({

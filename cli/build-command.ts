@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander"
 import type { BuildReport } from "../builder/build.ts"
+import type { BuildTarget } from "../builder/build-target.ts"
 import type { TreeStage } from "../builder/enter-tree.ts"
 import { STRICT_PROFILE } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
@@ -58,33 +59,34 @@ export function addBuildCommand(program: Command, context: CliContext): void {
         "  $ stereo build coder --profile debug && stereo up --image coder-debug",
         "  $ stereo build coder --shell",
         "  $ stereo build coder --profile ec2 --site site.toml",
+        "  $ stereo build coder --profile ec2 --site site.toml --shell",
       ].join("\n"),
     )
     .action(async (image: string, options: BuildOptions) => {
-      if (options.shell) return context.exitWith(await openTreeShell(context, image, options))
-      if (options.at !== undefined) command.error("--at is for --shell")
-      const signing = readSigningChoice(options, context.environment)
-      const { buildImage } = await import("../builder/build.ts")
+      if (!options.shell && options.at !== undefined) command.error("--at is for --shell")
       const { readSite } = await import("../builder/definition/read-site.ts")
       const site = options.site === undefined ? null : await readSite(options.site)
-      const report = await buildImage(
-        context.projectDir,
-        { name: image, profile: options.profile, site },
-        { ...builderContext(context, options), signing },
-      )
+      const target = { name: image, profile: options.profile, site, siteFile: options.site }
+      if (options.shell) return context.exitWith(await openTreeShell(context, target, options))
+      const signing = readSigningChoice(options, context.environment)
+      const { buildImage } = await import("../builder/build.ts")
+      const report = await buildImage(context.projectDir, target, {
+        ...builderContext(context, options),
+        signing,
+      })
       const trusted = await isTrusted(context, report)
       context.print(options.json ? jsonText(toJson(report, trusted)) : describe(report, trusted))
     })
 }
 
-async function openTreeShell(context: CliContext, name: string, options: BuildOptions): Promise<number> {
+async function openTreeShell(
+  context: CliContext,
+  image: BuildTarget,
+  options: BuildOptions,
+): Promise<number> {
   const { enterTree } = await import("../builder/enter-tree.ts")
   return enterTree({
-    ...{
-      projectDir: context.projectDir,
-      image: { name, profile: options.profile },
-      at: options.at ?? "seal",
-    },
+    ...{ projectDir: context.projectDir, image, at: options.at ?? "seal" },
     term: context.environment["TERM"] ?? "dumb",
     context: builderContext(context, options),
     announce: (text) =>

@@ -1,4 +1,4 @@
-/** `stereo completion SHELL`: prints what makes a shell complete commands, options, machines and images. */
+/** `stereo completion SHELL`: prints what makes a shell complete commands, options and names. */
 
 import { Argument, type Command } from "commander"
 import { type CompletionNode, describeCommands } from "./completion-tree.ts"
@@ -16,11 +16,11 @@ Examples:
 export function addCompletionCommand(program: Command, context: CliContext): void {
   program
     .command("completion")
-    .description("print what makes a shell complete commands, options, machines and images")
+    .description("print what makes a shell complete commands, options and names")
     .addArgument(new Argument("<shell>", "the shell").choices(Object.keys(RENDERERS)))
     .addHelpText("after", HELP)
     .action((shell: keyof typeof RENDERERS) => {
-      const render: (nodes: readonly CompletionNode[]) => string = RENDERERS[shell]
-      context.print(render(describeCommands(program)))
+      const render: (nodes: readonly CompletionNode[], projectDir: string) => string = RENDERERS[shell]
+      context.print(render(describeCommands(program), context.projectDir))
     })
 }

@@ -1,10 +1,11 @@
 /** The command tree as completion needs it: per command its words, and where names of machines and images stand. */
 
-import type { Command, Option } from "commander"
+import type { Argument, Command, Option } from "commander"
+import type { NameKind } from "./render-names.ts"
 
 /** What may stand at a place: names that stereo knows, files, or one of fixed words. */
 export type Completed =
-  | { readonly kind: "machines" | "images" | "files" | "nothing" }
+  | { readonly kind: NameKind | "files" | "nothing" }
   | { readonly kind: "words"; readonly words: readonly string[] }
 
 export interface CompletionOption {
@@ -45,19 +46,31 @@ const HELP: CompletionOption = { flags: ["--help", "-h"], description: "show the
 function describeOption(option: Option): CompletionOption {
   const flags = [option.long, option.short].filter((flag) => flag !== undefined && flag !== null)
   const takesValue = option.required || option.optional
-  const value = option.argChoices ? words(option.argChoices) : byName(option.name(), placeholderOf(option))
+  const value = completed(option, [option.name(), placeholderOf(option)])
   return { flags, description: option.description, value: takesValue ? value : null }
 }
 
 function describeArgument(command: Command): Completed {
   const first = command.registeredArguments[0]
   if (first === undefined) return { kind: "nothing" }
-  return first.argChoices ? words(first.argChoices) : byName(first.name())
+  return completed(first, [first.name()])
 }
 
-function words(choices: readonly string[]): Completed {
-  return { kind: "words", words: choices }
+/** By its choices, or by what its description says stands there, or by the first of its names that says it. */
+function completed({ argChoices, description }: Argument | Option, names: readonly string[]): Completed {
+  if (argChoices) return { kind: "words", words: argChoices }
+  const described = DESCRIBED.find(({ text }) => text.test(description))
+  return described ? { kind: described.kind } : byName(names)
 }
+
+/** An `image` is a definition for some commands and a built one for others: the description tells. */
+const DESCRIBED: readonly { readonly text: RegExp; readonly kind: NameKind }[] = [
+  { text: /^a folder of images\/profiles/, kind: "profiles" },
+  { text: /\bfolders? of images\/.*tools/, kind: "locks" },
+  { text: /\bfolder of images\//, kind: "definitions" },
+  { text: /^a name, a digest/, kind: "images" },
+  { text: /^an image, a machine|^a machine .*image/, kind: "targets" },
+]
 
 /** `file` of `--key <file>`. */
 function placeholderOf({ flags }: Option): string {
@@ -65,7 +78,7 @@ function placeholderOf({ flags }: Option): string {
 }
 
 /** By the first of the names that says what stands there. */
-function byName(...names: readonly string[]): Completed {
+function byName(names: readonly string[]): Completed {
   if (names.some((name) => /^machines?$/.test(name))) return { kind: "machines" }
   if (names.some((name) => /^images?$/.test(name))) return { kind: "images" }
   const isFile = names.some((name) => /^(card|file|path|dir|folder|socket|output)$/.test(name))

@@ -13,7 +13,7 @@ export function addInitCommand(program: Command, context: CliContext): void {
     .command("image")
     .description("write images/NAME/image.toml, which builds as it is and says what can be changed")
     .argument("<name>", "lower-case letters, digits and dashes")
-    .option("--extends <image>", "what it begins with", "base")
+    .option("--extends <image>", "what it begins with: a folder of images/", "base")
     .option("--json", "print as JSON")
     .addHelpText("after", "\nExample:\n  $ stereo init image mine --extends python")
     .action(async (name: string, options: { extends: string; json?: boolean }) => {

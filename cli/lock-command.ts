@@ -1,17 +1,15 @@
 /** `stereo lock`: which packages an image is made of, to the byte. */
 
-import { readdir } from "node:fs/promises"
-import { join } from "node:path"
 import type { Command } from "commander"
 import type { LockReport } from "../builder/lock-images.ts"
-import { STRICT_PROFILE } from "../contract/image-name.ts"
+import { type ProfiledName, STRICT_PROFILE } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
 import { builderContext } from "./builder-context.ts"
 import type { CliContext } from "./context.ts"
 import { renderMoves } from "./render-moves.ts"
 
 interface LockOptions {
-  readonly profile: string
+  readonly profile?: string
   readonly update?: boolean
   readonly check?: boolean
   readonly json?: boolean
@@ -24,8 +22,11 @@ export function addLockCommand(program: Command, context: CliContext): void {
   program
     .command("lock")
     .description("write down which packages an image is made of, by name, version and hash")
-    .argument("[images...]", "folders of images/, or tools for the tools tree; none: all of them")
-    .option("--profile <profile>", "a folder of images/profiles", STRICT_PROFILE)
+    .argument("[images...]", "folders of images/, or tools for the tools tree; none: every lock there is")
+    .option(
+      "--profile <profile>",
+      "a folder of images/profiles (default: strict, and without images also each that has a lock)",
+    )
     .option("--update", "take the newest packages although the lock fits its definition")
     .option(
       "--check",
@@ -47,10 +48,8 @@ export function addLockCommand(program: Command, context: CliContext): void {
     .action(async (images: string[], options: LockOptions) => {
       const { lockImage } = await import("../builder/lock-images.ts")
       const request = { update: options.update === true, check: options.check === true }
-      const names = images.length > 0 ? images : await definedImages(context.projectDir)
       const reports: LockReport[] = []
-      for (const name of names) {
-        const target = { name, profile: options.profile }
+      for (const target of await chooseTargets(context.projectDir, images, options.profile)) {
         reports.push(await lockImage(context.projectDir, target, request, builderContext(context)))
       }
       context.print(
@@ -60,13 +59,16 @@ export function addLockCommand(program: Command, context: CliContext): void {
     })
 }
 
-async function definedImages(projectDir: string): Promise<string[]> {
-  const entries = await readdir(join(projectDir, "images"), { withFileTypes: true, recursive: true })
-  return entries
-    .filter((entry) => entry.isFile() && entry.name === "image.toml")
-    .map(({ parentPath }) => parentPath.slice(join(projectDir, "images").length + 1))
-    .filter((name) => !name.includes("/"))
-    .sort()
+async function chooseTargets(
+  projectDir: string,
+  images: readonly string[],
+  profile: string | undefined,
+): Promise<ProfiledName[]> {
+  if (images.length > 0) return images.map((name) => ({ name, profile: profile ?? STRICT_PROFILE }))
+  const { listLocks } = await import("../builder/list-locks.ts")
+  const all = await listLocks(projectDir)
+  if (profile === undefined) return all
+  return [...new Set(all.map(({ name }) => name))].map((name) => ({ name, profile }))
 }
 
 function differs({ misfits, moves }: LockReport): boolean {

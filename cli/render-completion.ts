@@ -1,14 +1,13 @@
-/** Completion scripts for bash, zsh and fish; they look names up in STEREO_HOME, so that no program has to start. */
+/** Completion scripts for bash, zsh and fish. */
 
+import { quoteWords } from "../contract/quote-words.ts"
 import type { Completed, CompletionNode, CompletionOption } from "./completion-tree.ts"
-
-const FOLDERS = { machines: "machines", images: "images/by-name" } as const
-const NAMES = `command ls -1 "\${STEREO_HOME:-$HOME/.local/share/stereo}/$1" 2>/dev/null`
+import { renderNames } from "./render-names.ts"
 
 /** For \`source <(stereo completion bash)\`. */
-export function renderBash(nodes: readonly CompletionNode[]): string {
+export function renderBash(nodes: readonly CompletionNode[], projectDir: string): string {
   return `# bash completion of stereo
-__stereo_names() { ${NAMES}; }
+__stereo_names() { ${renderNames(projectDir, '"$1"', (text) => quoteWords([text]))}; }
 _stereo() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} path= kind= words= i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -18,10 +17,9 @@ ${renderWalk(nodes, `"$path/\${COMP_WORDS[i]}"`)}
   done
 ${renderChoice(nodes)}
   [[ $cur == -* || $kind == words ]] || case $kind in
-    machines) words=$(__stereo_names machines) ;;
-    images) words=$(__stereo_names images/by-name) ;;
     files) compopt -o default; words= ;;
-    *) words= ;;
+    nothing) words= ;;
+    *) words=$(__stereo_names "$kind") ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
@@ -30,9 +28,9 @@ complete -F _stereo stereo
 }
 
 /** For \`source <(stereo completion zsh)\`, after compinit. */
-export function renderZsh(nodes: readonly CompletionNode[]): string {
+export function renderZsh(nodes: readonly CompletionNode[], projectDir: string): string {
   return `#compdef stereo
-__stereo_names() { ${NAMES} }
+__stereo_names() { ${renderNames(projectDir, '"$1"', (text) => quoteWords([text]))} }
 _stereo() {
   local cur=$words[CURRENT] prev=$words[CURRENT-1] path_= kind= found= i
   for ((i = 2; i < CURRENT; i++)); do
@@ -42,10 +40,9 @@ ${renderWalk(nodes, '"$path_/$words[i]"').replaceAll("path=", "path_=")}
   done
 ${renderChoice(nodes).replaceAll("$path:", "$path_:").replaceAll("words=", "found=")}
   [[ $cur == -* || $kind == words ]] || case $kind in
-    machines) found=$(__stereo_names machines) ;;
-    images) found=$(__stereo_names images/by-name) ;;
     files) _files; return ;;
-    *) found= ;;
+    nothing) found= ;;
+    *) found=$(__stereo_names "$kind") ;;
   esac
   compadd -- \${=found}
 }
@@ -54,7 +51,7 @@ compdef _stereo stereo
 }
 
 /** For a file in fish's completions folder. */
-export function renderFish(nodes: readonly CompletionNode[]): string {
+export function renderFish(nodes: readonly CompletionNode[], projectDir: string): string {
   const lines = nodes.flatMap((node) => {
     const when = `-n '__stereo_at ${["stereo", ...node.path].join("/")}'`
     const commands = node.commands.map((name) => {
@@ -67,7 +64,7 @@ export function renderFish(nodes: readonly CompletionNode[]): string {
   })
   const paths = nodes.map(({ path }) => ["stereo", ...path].join("/")).join(" ")
   return `# fish completion of stereo
-function __stereo_names; command ls -1 (set -q STEREO_HOME; and echo $STEREO_HOME; or echo $HOME/.local/share/stereo)/$argv[1] 2>/dev/null; end
+function __stereo_names; ${renderNames(projectDir, "$argv[1]", quote)}; end
 function __stereo_at
   set -l path stereo
   for word in (commandline -opc)[2..]
@@ -117,9 +114,8 @@ function renderFishOption({ flags, description, value }: CompletionOption, when:
 
 function renderFishValue(value: Completed): string | null {
   if (value.kind === "words") return quote(value.words.join(" "))
-  if (value.kind === "machines" || value.kind === "images")
-    return quote(`(__stereo_names ${FOLDERS[value.kind]})`)
-  return null
+  if (value.kind === "files" || value.kind === "nothing") return null
+  return quote(`(__stereo_names ${value.kind})`)
 }
 
 function quote(text: string): string {

@@ -4,9 +4,9 @@ import { once } from "node:events"
 import { connect, type Socket } from "node:net"
 import { setTimeout as delay } from "node:timers/promises"
 import { Fault, reasonOf } from "../contract/fault.ts"
+import { quoteWords } from "../contract/quote-words.ts"
 import { openShell, type ShellRequest } from "./exec/open-shell.ts"
 import { type CommandStreams, relayCommand } from "./exec/relay-command.ts"
-import { quoteWords } from "./quote-words.ts"
 
 export interface RemoteRequest extends Omit<ShellRequest, "stream"> {
   readonly address: string

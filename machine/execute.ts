@@ -1,10 +1,10 @@
 /** Runs a command in a machine over `sshd -i` on the control wire, with the caller's own streams. */
 
 import type { MachineRecord } from "../contract/machine-record.ts"
+import { quoteWords } from "../contract/quote-words.ts"
 import { openShell } from "./exec/open-shell.ts"
 import { type CommandStreams, relayCommand } from "./exec/relay-command.ts"
 import type { HostClient } from "./host-client.ts"
-import { quoteWords } from "./quote-words.ts"
 
 export interface ExecuteRequest {
   readonly host: HostClient

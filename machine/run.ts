@@ -3,7 +3,7 @@
 import { execFile, spawn } from "node:child_process"
 import { closeSync, openSync, writeSync } from "node:fs"
 import type { Readable } from "node:stream"
-import { quoteWords } from "./quote-words.ts"
+import { quoteWords } from "../contract/quote-words.ts"
 
 /** A program with its arguments; it gets no environment but what bubblewrap sets inside. */
 export interface Command {

@@ -9,7 +9,8 @@ let home: string
 
 beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), "stereo-completion-"))
-  for (const name of ["machines/alpha", "machines/beta", "images/by-name/coder"]) {
+  const built = ["images/by-name/base-ec2", "images/by-name/coder"]
+  for (const name of ["machines/alpha", "machines/beta", ...built]) {
     mkdirSync(join(home, name), { recursive: true })
   }
 })
@@ -67,7 +68,33 @@ describe.each(Object.keys(SHELLS) as (keyof typeof SHELLS)[])("completion in %s"
   })
 
   it.skipIf(missing)("offers the images that are there", () => {
-    expect(offered("stereo up --image ")).toEqual(["coder"])
+    expect(offered("stereo up --image ")).toEqual(["base-ec2", "coder"])
+    expect(offered("stereo images show c")).toEqual(["coder"])
+    expect(offered("stereo images diff b")).toEqual(["base-ec2"])
+    expect(offered("stereo images diff base-ec2 c")).toEqual(["coder"])
+  })
+
+  it.skipIf(missing)(
+    "offers definitions, and no built image, where one is built, planned or extended",
+    () => {
+      for (const line of ["stereo build ", "stereo plan ", "stereo init image mine --extends "]) {
+        expect(offered(line), line).toEqual(expect.arrayContaining(["base", "ci", "coder", "python"]))
+        expect(offered(`${line}base-`), line).toEqual([])
+        expect(offered(`${line}t`), `${line}: the tools tree is no image`).toEqual([])
+      }
+      expect(offered("stereo lock b")).toEqual(["base"])
+      expect(offered("stereo lock base t")).toEqual(["tools"])
+    },
+  )
+
+  it.skipIf(missing)("offers the profiles of the project", () => {
+    for (const command of ["build base", "plan base", "lock"])
+      expect(offered(`stereo ${command} --profile `), command).toEqual(["debug", "ec2", "strict"])
+  })
+
+  it.skipIf(missing)("offers machines and images to a review", () => {
+    expect(offered("stereo egress verify a")).toEqual(["alpha"])
+    expect(offered("stereo egress diff alpha c")).toEqual(["coder"])
   })
 
   it.skipIf(missing)("offers options and their choices", () => {

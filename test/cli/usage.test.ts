@@ -3,32 +3,6 @@ import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { openCliHome, stereoIn } from "./run-stereo.ts"
 
-const COMMANDS = [
-  ...[
-    "setup",
-    "init",
-    "init image",
-    "plan",
-    "lock",
-    "build",
-    "images",
-    "images ls",
-    "images show",
-    "images rebuild",
-    "images size",
-    "up",
-    "ls",
-    "exec",
-    "logs",
-    "down",
-    "rm",
-  ],
-  ...["run", "doctor", "completion", "host", "host stop", "host status", "sessions", "sessions ls"],
-  ...["sessions show", "cost", "audit", "egress reload", "egress allow", "egress deny", "egress revoke"],
-  ...["egress denied", "egress draft", "egress ask"],
-  ...["egress", "egress show", "egress diff", "egress verify"],
-]
-
 describe("a command line", () => {
   it.each([
     ["an unknown command", ["nope"], "unknown command 'nope'", "stereo --help"],
@@ -54,20 +28,6 @@ describe("a command line", () => {
     expect(ran.stderr).toMatch(/^stereo: cli\/usage: /)
     expect(ran.stderr).toContain(what)
     expect(ran.stderr).toContain(hint)
-  })
-
-  it.each(COMMANDS)("%s --help has an example", async (command) => {
-    using home = openCliHome()
-    const ran = await home.stereo(...command.split(" "), "--help")
-    expect(ran).toMatchObject({ code: 0, stderr: "" })
-    expect(ran.stdout).toMatch(/Examples?:\n(.*\n)*? {2}\$ /)
-  })
-
-  it("--help documents every exit code", async () => {
-    using home = openCliHome()
-    const { stdout } = await home.stereo("--help")
-    for (const code of ["0", "1", "2", "3", "64", "125", "130"])
-      expect(stdout).toMatch(new RegExp(`^ {2}${code} {2,}`, "m"))
   })
 })
 
