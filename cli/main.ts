@@ -41,7 +41,8 @@ Exit codes:
   0    done
   1    refused or failed; the first line on standard error is \`stereo: CODE: what was wrong\`
   2    \`egress diff\`: something opens; \`egress verify\`: a packet gets out that was not promised;
-       \`lock --check\`: a lock is missing or differs; \`images verify\`: not as it was signed
+       \`lock --check\`: a lock is missing or differs; \`images verify\`: not as it was signed;
+       \`images rebuild\`: a byte differs
   3    \`egress verify\`: not proven
   64   the command line was not understood
   125  \`exec\` and \`run\`: stereo failed; any other code is that of the command in the machine
