@@ -50,7 +50,7 @@ attack: setup ## every known way out of a machine, in a network made for it; ATT
 build: setup ## build every image
 	@for image in base coder python ci; do ./stereo build $$image --relock || exit 1; done
 
-repro: setup ## build base twice, the second time with other folders, user, host name, time zone and clock: the same bytes?
+repro: setup ## build base twice, the second time with other folders, user, host name, time zone and clock, and no network: the same bytes?
 	@node --disable-warning=ExperimentalWarning test/repro/main.ts
 
 bench: setup ## benchmarks, with this machine's facts; BENCH="images" runs only that part

@@ -1,7 +1,9 @@
+import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { gzipSync } from "node:zlib"
 import { afterEach, describe, expect, it } from "vitest"
 import { makeRoot } from "../../builder/artifact/make-root.ts"
 import { compareRoots } from "../../builder/compare/compare-roots.ts"
@@ -16,6 +18,9 @@ const usual = homeLayout(resolve(process.env["STEREO_HOME"] ?? join(homedir(), "
 const toolsDir = currentToolsTree(usual)
 const skipped = existsSync(toolsDir) ? null : "there is no tools tree: `stereo setup` makes it"
 if (skipped) process.stderr.write(`diffoscope.test.ts is skipped in part: ${skipped}\n`)
+
+const lacking = spawnSync("diffoscope", ["--version"]).error !== undefined
+if (lacking) console.warn("skipped: diffoscope is not installed")
 
 const PAIR = { before: Buffer.from("one\n"), after: Buffer.from("two\n") }
 const SHOW_BOTH = 'for each; do case $each in before/* | after/*) cat "$each" ;; esac; done; exit 1'
@@ -122,6 +127,24 @@ describe("diffoscope", () => {
     const diffoscope = open(folder)
     expect(await diffoscope.compare("x", PAIR)).toEqual([])
     expect(diffoscope.lacking()).toMatch(/^diffoscope does not run here, .*: no module named magic$/)
+  })
+})
+
+describe.skipIf(lacking)("the real diffoscope", () => {
+  it("shows the lines that differ, also inside of what is packed", async () => {
+    using folder = openFolder()
+    const diffoscope = open(folder)
+    const shown = await diffoscope.compare("root/etc/x", PAIR)
+    expect(shown).toEqual(["--- before/root/etc/x", "+++ after/root/etc/x", "@@ -1 +1 @@", "-one", "+two"])
+    expect(diffoscope.lacking()).toBeNull()
+    const packed = await diffoscope.compare("root/x.gz", {
+      before: gzipSync(PAIR.before),
+      after: gzipSync(PAIR.after),
+    })
+    expect(packed.slice(0, 2)).toEqual(["--- before/root/x.gz", "+++ after/root/x.gz"])
+    expect(packed.map((line) => line.replace(/^[│├─ ]+/, ""))).toEqual(
+      expect.arrayContaining(["-one", "+two"]),
+    )
   })
 })
 

@@ -1,7 +1,7 @@
 import { readdirSync, realpathSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import { openOtherSurroundings } from "../repro/other-surroundings.ts"
+import { type OtherSurroundings, openOtherSurroundings } from "../repro/other-surroundings.ts"
 import { openTestHome, sharedHome } from "./test-home.ts"
 
 const share = {
@@ -11,12 +11,13 @@ const share = {
 }
 
 describe("an image is the same bytes", () => {
-  it("when it is built again with other folders, host name, user, umask, time zone, language and clock", async () => {
+  it("when it is built again with other folders, host name, user, umask, time zone, language and clock, and with the network cut", async () => {
     using elsewhere = await openOtherSurroundings(share)
     // the surroundings are what they are said to be
     const tools = realpathSync(join(sharedHome, "tools", "current"))
     const facts = await elsewhere.run(["sh", "-c", "hostname; id -u; umask; date +%z; echo $HOME"])
     expect(facts.stdout).toMatch(/^elsewhere\n4242\n0077\n\+1345\n.*stereo elsewhere-/)
+    await expectNoNetwork(elsewhere)
     const folders = [
       "--ro-bind",
       join(tools, "usr"),
@@ -61,3 +62,12 @@ describe("stereo lock", () => {
     expect(stdout).toContain("images/base/lock.toml is as it should be")
   })
 })
+
+/** No interface but loopback, no route, and nobody to be reached, not even on this host. */
+async function expectNoNetwork(elsewhere: OtherSurroundings): Promise<void> {
+  const list = "tail -n +3 /proc/net/dev | cut -d: -f1; cat /proc/net/route"
+  expect((await elsewhere.run(["sh", "-c", list])).stdout.trim()).toBe("lo")
+  const connect = `for (const host of ["192.0.2.1", "127.0.0.1"])
+    net.connect(443, host).on("error", ({ code }) => console.log(code))`
+  expect((await elsewhere.run(["node", "-e", connect])).stdout).toBe("ENETUNREACH\nENETUNREACH\n")
+}

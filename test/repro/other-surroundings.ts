@@ -1,4 +1,4 @@
-/** Runs stereo where as much as can be is otherwise: folder, home, host name, user, umask, time zone, language and clock. */
+/** Runs stereo where as much as can be is otherwise: folder, home, host name, user, umask, time zone, language, clock and network. */
 
 import { execFileSync, spawn } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -60,6 +60,7 @@ export async function openOtherSurroundings(
     differences: [
       `project in ${JSON.stringify(project)}, STEREO_HOME in ${JSON.stringify(home)}`,
       `host name elsewhere, user and group ${USER}, umask 077`,
+      "no network but a loopback that is down",
       "time zone 13:45 east, Turkish, where the capital of i is no I",
       clock.difference,
     ],
@@ -111,13 +112,13 @@ exec '${bwrap}' "$@"
 `
 }
 
-/** In a namespace of host names, and one of users where this one has another number. */
+/** In namespaces of their own: of host names, of a network with no way out, and of users where this one has another number. */
 function run(
   words: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<{ code: number | null; stdout: string }> {
   const script = `hostname elsewhere && umask 077 && exec unshare --user --map-user=${USER} --map-group=${USER} -- "$@"`
-  const command = ["--user", "--map-root-user", "--uts", "--", "sh", "-c", script, "sh", ...words]
+  const command = ["--user", "--map-root-user", "--uts", "--net", "--", "sh", "-c", script, "sh", ...words]
   const child = spawn("unshare", command, { env, stdio: ["ignore", "pipe", "inherit"] })
   const stdout: Buffer[] = []
   child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk))
