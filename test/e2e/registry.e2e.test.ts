@@ -1,8 +1,9 @@
-import { writeFileSync } from "node:fs"
+import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import type { RebuildReport } from "../../builder/rebuild.ts"
 import { type DockerRegistry, openDockerRegistry } from "../fakes/registry/docker-registry.ts"
-import { openTestHome, type TestHome } from "./test-home.ts"
+import { openTestHome, sharedHome, type TestHome } from "./test-home.ts"
 
 let registry: DockerRegistry
 let from: TestHome
@@ -31,5 +32,24 @@ describe("an image from a registry", () => {
     const ran = await to.stereo(["run", "--image", "base", "--", "cat", "/etc/os-release"])
     expect(ran.stdout).toContain("ID=debian")
     expect(ran.code).toBe(0)
+  })
+
+  it("is built again there to the same bytes, and of a file that was changed meanwhile it is shown in what", async () => {
+    const { digest, dir } = (await to.json(["images", "show", "base"])) as { digest: string; dir: string }
+    // the packages, which anybody has from Debian; nothing of the host that built it
+    mkdirSync(join(to.root, "cache"), { recursive: true })
+    symlinkSync(join(sharedHome, "cache", "store"), join(to.root, "cache", "store"))
+    appendFileSync(join(dir, "firewall.nft"), "# opened by hand\n")
+    const ran = await to.stereo(["images", "rebuild", "base", "--offline", "--json"], { timeoutMs: 290_000 })
+    expect(ran.code, ran.stderr).toBe(2)
+    const report = JSON.parse(ran.stdout) as RebuildReport
+    // the manifest, which names every file by its hash, is the one that was signed elsewhere
+    expect(report).toMatchObject({ digest, rebuiltDigest: digest, keptDir: expect.any(String) })
+    const [changed, ...more] = report.files.filter(({ same }) => !same)
+    expect([changed?.name, more]).toEqual(["firewall.nft", []])
+    expect(changed?.differences).toContain(
+      `changed since it was built: the image's manifest names sha256 ${changed?.sha256.after}`,
+    )
+    if (report.lacking === null) expect(changed?.differences).toContain("-# opened by hand")
   })
 })

@@ -1,4 +1,4 @@
-import { readdirSync, realpathSync } from "node:fs"
+import { existsSync, readdirSync, realpathSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { type OtherSurroundings, openOtherSurroundings } from "../repro/other-surroundings.ts"
@@ -49,8 +49,16 @@ describe("an image is the same bytes", () => {
       "sh",
       join(elsewhere.project, "images/base/files/etc/hosts"),
     ])
-    const { code, stdout } = await elsewhere.stereo(["images", "rebuild", "base", "--offline"])
-    expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+    const rebuild = [join(elsewhere.project, "stereo"), "images", "rebuild", "base", "--offline"]
+    const { code, stdout } = await elsewhere.run(["sh", "-c", 'exec "$@" 2>&1', "sh", ...rebuild])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(
+      /^stereo: rebuild\/other-plan: image base is of plan [0-9a-f]{64}; .* here give [0-9a-f]{64}\n/,
+    )
+    // which checkout has them, as far as the image's provenance says
+    expect(stdout).toMatch(/\n {2}hint: .*(?:git worktree add|use the checkout)/)
+    // nothing was built to find that out
+    expect(existsSync(join(elsewhere.home, "cache", "rebuild"))).toBe(false)
   })
 })
 
