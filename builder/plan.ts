@@ -59,6 +59,14 @@ export interface PlannedSysctl {
   readonly source: string
 }
 
+/** How exposed services may be that are over what all others may be. */
+export interface PlannedExposure {
+  readonly units: readonly string[]
+  /** In tenths. */
+  readonly atMost: number
+  readonly why: string
+}
+
 /** What the agent's sessions may use, each of them and all together. */
 export interface PlannedSession {
   readonly memory: { readonly percent: number; readonly why: string }
@@ -99,12 +107,7 @@ export interface Plan {
   readonly session: PlannedSession
   /** What the build refuses, and what of it the definition lets through. */
   readonly gates: {
-    /** In tenths. */
-    readonly exposures: readonly {
-      readonly units: readonly string[]
-      readonly atMost: number
-      readonly why: string
-    }[]
+    readonly exposures: readonly PlannedExposure[]
     readonly exceptions: readonly {
       readonly gate: FileGate
       readonly paths: readonly string[]

@@ -58,6 +58,7 @@ function describe({ plan, sha256 }: ResolvedPlan): string {
       "kernel settings",
       plan.sysctls.map(({ key, value, why, source }) => `${key} = ${value}: ${why} (${source})`),
     ],
+    ["let through by the gates", describeExceptions(plan.gates)],
   ]
   return sections
     .filter(([, lines]) => lines.length > 0)
@@ -74,6 +75,15 @@ function describeSession({ memory, tasks, cpu, io, userNamespaces }: Plan["sessi
     userNamespaces === null
       ? "user namespaces: none"
       : `user namespaces: at most ${userNamespaces.max}: ${userNamespaces.why}`,
+  ]
+}
+
+function describeExceptions({ exposures, exceptions }: Plan["gates"]): string[] {
+  return [
+    ...exceptions.map(({ gate, paths, why }) => `${gate}: ${paths.join(" ")}: ${why}`),
+    ...exposures.map(({ units, atMost, why }) => {
+      return `exposure to ${(atMost / 10).toFixed(1)}: ${units.join(" ")}: ${why}`
+    }),
   ]
 }
 

@@ -12,12 +12,15 @@ export interface AllowedExposure {
   readonly why: string
 }
 
-/** `exposures` in tenths by unit. An allowance that no unit of the image needs any more is a finding, too. */
+/** `exposures` in tenths by unit; of two allowances of one unit the wider counts. An allowance that no unit of the image needs any more is a finding, too. */
 export function checkExposure(
   exposures: ReadonlyMap<string, number>,
   allowances: readonly AllowedExposure[],
 ): Finding[] {
-  const allowed = new Map(allowances.flatMap(({ units, atMost }) => units.map((unit) => [unit, atMost])))
+  const allowed = new Map<string, number>()
+  for (const { units, atMost } of allowances) {
+    for (const unit of units) allowed.set(unit, Math.max(atMost, allowed.get(unit) ?? 0))
+  }
   const tooMuch = [...exposures].flatMap(([unit, found]): Finding[] => {
     const most = allowed.get(unit) ?? MOST
     if (found <= most) return []

@@ -3,9 +3,9 @@
 import { Fault } from "../../contract/fault.ts"
 import type { Site, SiteWall } from "../../contract/site.ts"
 import type { ImageDefinition } from "../image-definition.ts"
-import type { Plan, PlannedEntry } from "../plan.ts"
+import type { Plan, PlannedEntry, PlannedExposure } from "../plan.ts"
 import { type NpmPlan, planNpm } from "./plan-npm.ts"
-import { planSession } from "./plan-session.ts"
+import { loosenForNamespaces, planSession } from "./plan-session.ts"
 import type { Sources } from "./read-sources.ts"
 import { planSysctls } from "./render-sysctls.ts"
 
@@ -68,9 +68,7 @@ export function planImage(flat: ImageDefinition, identity: Identity, sources: So
     sysctls: planSysctls(definition),
     session: planSession(definition),
     gates: {
-      exposures: definition.exposure.map(({ units, at_most, why }) => {
-        return { units, atMost: Math.round(at_most * 10), why }
-      }),
+      exposures: planExposures(definition),
       exceptions: definition.exception,
       budget: planBudget(definition),
     },
@@ -155,6 +153,13 @@ function unitLinks(definition: ImageDefinition): { path: string; target: string 
       target: `${UNIT_DIR}/${unit}`,
     })),
   ]
+}
+
+function planExposures(definition: ImageDefinition): PlannedExposure[] {
+  const written = definition.exposure.map(({ units, at_most, why }) => {
+    return { units, atMost: Math.round(at_most * 10), why }
+  })
+  return [...written, ...loosenForNamespaces(definition).exposures]
 }
 
 /** Without the keys that nobody gave, as JSON has them. */

@@ -2,14 +2,14 @@
 
 import type { ImageDefinition } from "../image-definition.ts"
 import type { PlannedSysctl } from "../plan.ts"
-import { sessionSysctls } from "./plan-session.ts"
+import { loosenForNamespaces } from "./plan-session.ts"
 
 /** init.sh reads it there. */
 const PATH = "/etc/sysctl.d/50-stereo.conf"
 
 /** Each key once: what the sessions need comes last and wins. */
 export function planSysctls(definition: ImageDefinition): PlannedSysctl[] {
-  const all = [...definition.sysctl, ...sessionSysctls(definition)]
+  const all = [...definition.sysctl, ...loosenForNamespaces(definition).sysctls]
   return [...new Map(all.map((one) => [one.key, one])).values()]
 }
 

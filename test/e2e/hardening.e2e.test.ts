@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { CAPTURE_PORTS } from "../../contract/wire.ts"
+import { setOff, startArmed } from "./limited-session.ts"
 import { openTestHome, type TestHome } from "./test-home.ts"
 
 /** What a machine of the strict base really is, as its kernel tells it: compared with what the definition says. */
@@ -214,8 +215,12 @@ describe("a session of the agent", () => {
     expect(await ask("cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/pids.max", "agent")).toBe(
       `${plan.session.tasks.max}\n`,
     )
-    const bomb = armed("for i in $(seq 200); do sleep 300 >/dev/null 2>&1 & done; echo all")
-    const group = await setOff("pids.max", "60")
+    const bomb = startArmed(
+      home,
+      "hard",
+      "for i in $(seq 200); do sleep 300 >/dev/null 2>&1 & done; echo all",
+    )
+    const group = await setOff(home, "hard", "pids.max", "60")
     const { code, stdout, stderr } = await bomb
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
     expect(stderr).toContain("Cannot fork")
@@ -235,10 +240,12 @@ describe("a session of the agent", () => {
       ),
     ).map(Number)
     expect(Math.round((100 * (limit ?? 0)) / (total ?? 0))).toBe(plan.session.memory.percent)
-    const hog = armed(
+    const hog = startArmed(
+      home,
+      "hard",
       "bash -c 'head -c 500M /dev/zero | tail -c 400M >/dev/null; echo ended with $?' 2>/dev/null; echo the session lives",
     )
-    const group = await setOff("memory.max", "100M")
+    const group = await setOff(home, "hard", "memory.max", "100M")
     expect((await hog).stdout).toMatch(/ended with 137\nthe session lives/)
     const events = await ask(`cat ${SESSIONS}/memory.events ${group}/memory.events 2>/dev/null; true`)
     expect(events).toMatch(/^oom_kill [1-9]/m)
@@ -247,19 +254,6 @@ describe("a session of the agent", () => {
 })
 
 const SESSIONS = "/sys/fs/cgroup/stereo.slice/stereo-sessions.slice"
-
-/** A session of the agent that runs a command once its limits are set lower. */
-function armed(command: string) {
-  const script = `touch /tmp/armed; until [ -e /tmp/go ]; do sleep 0.2; done; rm /tmp/go; ${command}`
-  return home.stereo(["exec", "hard", "--", "sh", "-c", script])
-}
-
-/** Under TCG it takes minutes to reach the real limits; the control group is the same, with a lower one. Gives its folder. */
-async function setOff(limit: string, value: string): Promise<string> {
-  const script = `until [ -e /tmp/armed ]; do sleep 0.2; done; rm /tmp/armed
-    g=$(ls -td ${SESSIONS}/stereo-session@* | head -1); echo ${value} >$g/${limit}; install -o agent -m 0600 /dev/null /tmp/go; echo $g`
-  return (await ask(script)).trim()
-}
 
 /** A program that was started anew has another. */
 const PIDS_OF_STEREO = "systemctl show -P MainPID stereo-agent.service stereo-capture.service | grep ."
