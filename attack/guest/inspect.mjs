@@ -27,7 +27,7 @@ function inspect(pid, nonce, families) {
       uids: (/^Uid:\s+(.*)$/m.exec(status)?.[1] ?? "").split(/\s+/).map(Number),
       capabilities: /^CapEff:\s+(\w+)$/m.exec(status)?.[1] ?? "",
       namespaces: namespacesOf(pid),
-      given: { ...namespacesOf("1"), mnt: mountsOf(sessionOf(pid)) },
+      given: { ...namespacesOf("1"), mnt: mountsGivenTo(pid) },
       descriptors: descriptorsOf(pid, families),
     },
   ]
@@ -55,18 +55,24 @@ function namespacesOf(pid) {
   return Object.fromEntries(NAMESPACES.map((name) => [name, readlinkSync(`/proc/${pid}/ns/${name}`)]))
 }
 
-/** The sshd of the process's session, by its control group, which no process can leave: it has the view of the files that the session was given. */
-function sessionOf(pid) {
-  const unit = /\/(stereo-(?:root-)?session@[^/\n]+)/.exec(readFileSync(`/proc/${pid}/cgroup`, "latin1"))?.[1]
-  if (unit === undefined) return "1"
-  return execFileSync("systemctl", ["show", "--property=MainPID", "--value", unit], {
-    encoding: "utf8",
-  }).trim()
+/** By the unit of a session. */
+const mounts = new Map()
+
+/**
+ * The view of the files that the process's session was given, which its sshd has. The session is known by its control
+ * group, which no process can leave; where nobody of it is left, the machine's own view is all that was given.
+ */
+function mountsGivenTo(pid) {
+  const unit =
+    /\/(stereo-(?:root-)?session@[^/\n]+)/.exec(readFileSync(`/proc/${pid}/cgroup`, "latin1"))?.[1] ?? ""
+  if (!mounts.has(unit))
+    mounts.set(unit, (tryTo(() => namespacesOf(mainPidOf(unit))) ?? namespacesOf("1")).mnt)
+  return mounts.get(unit)
 }
 
-/** A session that ended left nobody to compare with: what outlives it is looked at as if it had been given the machine's own view. */
-function mountsOf(pid) {
-  return namespacesOf(pid === "0" ? "1" : pid).mnt
+function mainPidOf(unit) {
+  const args = ["show", "--property=MainPID", "--value", unit]
+  return execFileSync("systemctl", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim()
 }
 
 function descriptorsOf(pid, families) {
