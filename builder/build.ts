@@ -22,6 +22,8 @@ import { type BuildContext, openStages, type StageRow } from "./stages.ts"
 export interface BuildReport {
   readonly image: StoredImage
   readonly stages: readonly StageRow[]
+  /** From the first step to the last; less than all stages together, since some run side by side. */
+  readonly seconds: number
   readonly sealed: Sealed["report"]
   readonly gates: GateReport
   readonly locks: readonly LockInUse[]
@@ -56,11 +58,24 @@ export async function buildImage(
     ...{ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages },
   })
   const sealed = await sealImage(resolved, rootfs, stages)
-  const gates = await passGates(resolved, sealed, toolsDir, stages)
-  const measured = await makeMeasurements(resolved, sealed, toolsDir, stages)
-  const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
-  const bills = await makeBills({ projectDir, resolved, lock: lock.lock, rootfs, sealed, bootDir, stages })
-  const rootDir = await makeRootDisk(resolved, sealed, toolsDir, stages)
+  const [gates, measured, { bootDir, bills }, rootDir] = await stages.sideBySide([
+    () => passGates(resolved, sealed, toolsDir, stages),
+    () => makeMeasurements(resolved, sealed, toolsDir, stages),
+    async () => {
+      const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
+      const bills = await makeBills({
+        projectDir,
+        resolved,
+        lock: lock.lock,
+        rootfs,
+        sealed,
+        bootDir,
+        stages,
+      })
+      return { bootDir, bills }
+    },
+    () => makeRootDisk(resolved, sealed, toolsDir, stages),
+  ])
   await passRootBudget(resolved, sealed, rootDir)
   const ukiDir = await describeUki(resolved, sealed, { bootDir, rootDir, toolsDir }, stages)
   const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
@@ -78,5 +93,14 @@ export async function buildImage(
     }),
   )
   const locks = [lock, toolsLock]
-  return { image, stages: stages.rows, sealed: sealed.report, gates, signedBy: signer.publicKey, locks }
+  const seconds = (now() - startedAtMs) / 1000
+  return {
+    image,
+    stages: stages.rows,
+    seconds,
+    sealed: sealed.report,
+    gates,
+    signedBy: signer.publicKey,
+    locks,
+  }
 }

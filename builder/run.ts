@@ -63,7 +63,6 @@ async function start(request: RunRequest) {
   const variables = Object.entries(request.env ?? {}).map(
     ([name, value]) => `${name}=${quoteCommand([value])} `,
   )
-  await appendFile(request.logFile, `$ ${variables.join("")}${quoteCommand(words)}\n`)
   const child = execa("setpriv", [...DIE_WITH_PARENT, "--", ...words], {
     ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
     env: { ...request.env },
@@ -78,7 +77,8 @@ async function start(request: RunRequest) {
   if (request.signal.aborted) end()
   const result = await child
   request.signal.removeEventListener("abort", end)
-  await appendFile(request.logFile, `${result.all}\n`)
+  // in one piece, since another command may run beside it
+  await appendFile(request.logFile, `$ ${variables.join("")}${quoteCommand(words)}\n${result.all}\n`)
   return result
 }
 

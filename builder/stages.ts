@@ -52,6 +52,7 @@ export interface StageCall {
 
 export interface Stages {
   readonly runner: Runner
+  /** What has been done, in the order of the beginnings. */
   readonly rows: readonly StageRow[]
   /** Gives the folder of the stage's result; made if it is new. */
   stage(request: StageCall): Promise<string>
@@ -61,6 +62,15 @@ export interface Stages {
     title: string,
     work: (note: (text: string) => void) => Promise<Result>,
   ): Promise<Result>
+  /**
+   * Runs what does not need each other at the same time. When one fails, the programs of the others are ended, and
+   * its error is thrown once all of them are over: no process and no half result outlives the build.
+   */
+  sideBySide<Results extends readonly unknown[]>(
+    works: {
+      readonly [Index in keyof Results]: () => Promise<Results[Index]>
+    },
+  ): Promise<Results>
 }
 
 /** From here on there are files of the image to look at. */
@@ -82,22 +92,29 @@ export async function openStages(context: BuildContext, name: string, wayIn?: st
   const logFile = join(context.home.cache, "logs", `${name}.log`)
   await mkdir(join(context.home.cache, "logs"), { recursive: true })
   await rm(logFile, { force: true })
-  const rows: StageRow[] = []
+  const ended: (StageRow & { readonly order: number })[] = []
+  let begun = 0
+  const failed = new AbortController()
+  const signal = AbortSignal.any([context.signal, failed.signal])
   const timed = async <Result>(stage: string, work: () => Promise<{ result: Result; cached: boolean }>) => {
+    signal.throwIfAborted()
     const startedAtMs = context.now()
-    context.signal.throwIfAborted()
+    const order = begun++
     const { result, cached } = await work().catch((thrown: unknown) => {
-      const hasTree = rows.some((row) => row.stage === FIRST_WITH_TREE)
+      const hasTree = ended.some((row) => row.stage === FIRST_WITH_TREE)
       throw hasTree && wayIn !== undefined && thrown instanceof Fault
         ? addHint(thrown, wayIn, logFile)
         : thrown
     })
-    rows.push({ stage, seconds: (context.now() - startedAtMs) / 1000, cached })
+    ended.push({ stage, seconds: (context.now() - startedAtMs) / 1000, cached, order })
     return result
   }
   return {
-    rows,
-    runner: { logFile, signal: context.signal },
+    get rows() {
+      const inOrder = ended.toSorted((left, right) => left.order - right.order)
+      return inOrder.map(({ order: _order, ...row }) => row)
+    },
+    runner: { logFile, signal },
     stage: ({ name: stage, title, inputs, make, stageDir = join(context.home.cache, stage) }) =>
       timed(stage, () =>
         context.progress.step(title, async (note) => {
@@ -108,5 +125,19 @@ export async function openStages(context: BuildContext, name: string, wayIn?: st
       ),
     plain: (stage, title, work) =>
       timed(stage, async () => ({ result: await context.progress.step(title, work), cached: false })),
+    sideBySide: (works) => allOrFirstError(works, failed),
   }
+}
+
+async function allOrFirstError<Results extends readonly unknown[]>(
+  works: { readonly [Index in keyof Results]: () => Promise<Results[Index]> },
+  failed: AbortController,
+): Promise<Results> {
+  const running = works.map((work) => work())
+  const first = Promise.all(running).catch((thrown: unknown) => {
+    failed.abort(thrown)
+    throw thrown
+  })
+  await Promise.allSettled([...running, first])
+  return (await first) as unknown as Results
 }

@@ -100,7 +100,7 @@ async function isTrusted({ home }: CliContext, { signedBy }: BuildReport): Promi
   return (await readTrustedKeys(home)).some(({ id }) => id === signedBy.id)
 }
 
-function toJson({ image, stages, sealed, gates, signedBy, locks }: BuildReport, trusted: boolean) {
+function toJson({ image, stages, seconds, sealed, gates, signedBy, locks }: BuildReport, trusted: boolean) {
   return {
     name: image.name,
     profile: image.manifest.profile,
@@ -112,17 +112,19 @@ function toJson({ image, stages, sealed, gates, signedBy, locks }: BuildReport, 
     files: image.manifest.files,
     signedBy: { id: signedBy.id, trusted },
     stages,
+    seconds,
     sealed,
     gates,
     locks: locks.map(({ file, made, moves }) => ({ file, made, moves })),
   }
 }
 
-function describe({ image, stages, sealed, gates, signedBy, locks }: BuildReport, trusted: boolean): string {
+function describe(report: BuildReport, trusted: boolean): string {
+  const { image, stages, seconds, sealed, gates, signedBy, locks } = report
   const rows = stages.map(({ stage, seconds, cached }) => {
     return `  ${stage.padEnd(16)}${seconds.toFixed(1).padStart(7)} s${cached ? "  cached" : ""}`
   })
-  const total = stages.reduce((sum, { seconds }) => sum + seconds, 0)
+  const sum = stages.reduce((total, stage) => total + stage.seconds, 0)
   const cached = stages.filter((stage) => stage.cached).length
   const { kernel, initramfs, root } = image.manifest.files
   const files = [kernel, initramfs, root].map(({ name, size_bytes }) => `${name} ${mebibytes(size_bytes)}`)
@@ -133,7 +135,7 @@ function describe({ image, stages, sealed, gates, signedBy, locks }: BuildReport
     describeGates(gates),
     `signed by key ${signedBy.id.slice(0, 16)}${trusted ? "" : ", which is not trusted here: stereo keys trust FILE"}`,
     ...rows,
-    `  ${"total".padEnd(16)}${total.toFixed(1).padStart(7)} s  ${cached} of ${stages.length} steps cached`,
+    `  ${"total".padEnd(16)}${seconds.toFixed(1).padStart(7)} s  ${cached} of ${stages.length} steps cached${sum > seconds ? ", some side by side" : ""}`,
     `in ${image.dir}`,
     renderLocks(locks),
   ].join("\n")

@@ -10,6 +10,11 @@ await progress.step("build lock", async (note) => {
   note("waiting for the build of process 7")
   await sleep(1300)
 })
+await Promise.all([
+  progress.step("gates: rights", () => sleep(900)),
+  progress.step("artifact: root", () => sleep(1300)),
+  progress.step("describe: bills", () => sleep(400)),
+])
 await progress
   .step("seal: pruned", () => Promise.reject(new Error("no")))
   .catch((thrown: Error) => process.stderr.write(`${thrown.message}\n`))

@@ -64,17 +64,46 @@ describe("progress on a terminal", () => {
       // ora draws nothing that turns where it takes itself to be in CI
       env: { PATH: process.env["PATH"], TERM: "xterm" },
     })
-    // what stays of a line is what was written after its last erasure
-    const stays = (line: string) => stripVTControlCharacters(line.split("\u001b[0K").at(-1) ?? "")
-    const shown = drawn.stdout.split(/\r?\n/).map((line) => stays(line).replace(/ +\d+\.\d s$/, " N s"))
+    const shown = screenAfter(drawn.stdout).map((line) => line.replace(/ +\d+\.\d s$/, " N s"))
     expect(shown.filter((line) => line !== "")).toEqual([
       "✔ plan: base N s",
       `✔ ${"rootfs: the root's Debian packages".padEnd(60)}   cached`,
       "✔ build lock: waiting for the build of process 7 N s",
+      "✔ describe: bills N s",
+      "✔ gates: rights N s",
+      "✔ artifact: root N s",
       "✖ seal: pruned N s",
       "no",
     ])
+    // steps that run side by side stand below each other
+    expect(stripVTControlCharacters(drawn.stdout)).toMatch(
+      /. gates: rights 0\.\d s\r?\n {2}artifact: root 0\.\d s\r?\n {2}describe: bills 0\.\d s/,
+    )
     // the step that ran showed its seconds meanwhile
     expect(stripVTControlCharacters(drawn.stdout)).toMatch(/waiting for the build of process 7 1\.\d s/)
   })
 })
+
+/** What a terminal shows at the end: text, returns, and the three movements with which ora erases. */
+function screenAfter(written: string): string[] {
+  const lines = [""]
+  let row = 0
+  let column = 0
+  const csi = String.fromCharCode(27)
+  for (const [token] of written.matchAll(
+    new RegExp(`${csi}\\[[\\d;?]*[A-Za-z]|\\r|\\n|[^${csi}\\r\\n]+`, "g"),
+  )) {
+    const count = Number(/\d+/.exec(token)?.[0] ?? 1)
+    const line = lines[row] ?? ""
+    if (token === "\r") column = 0
+    else if (token === "\n") row += 1
+    else if (token.endsWith("A") && token.startsWith(csi)) row -= count
+    else if (token.endsWith("G") && token.startsWith(csi)) column = count - 1
+    else if (token.endsWith("K") && token.startsWith(csi)) lines[row] = line.slice(0, column)
+    else if (!token.startsWith(csi)) {
+      lines[row] = line.slice(0, column).padEnd(column) + token + line.slice(column + token.length)
+      column += token.length
+    }
+  }
+  return lines
+}

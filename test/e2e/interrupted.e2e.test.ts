@@ -15,10 +15,13 @@ beforeAll(async () => {
   digest = shown.digest
 })
 
-/** The stages of a build that make something, in their order; each has a folder of its name in the cache. */
+/**
+ * The stages of a build that make something, in the order of their beginnings; each has a folder of its name in the
+ * cache. Of those that run side by side none may be whole before its own kill: describe begins last.
+ */
 const STAGES = [
   ...["rootfs-root", "rootfs-boot", "npm-files", "seal", "gates", "measure"],
-  ...["artifact-boot", "describe", "artifact-root", "artifact-uki"],
+  ...["artifact-boot", "artifact-root", "describe", "artifact-uki"],
 ]
 
 describe("a build of base that is killed", () => {

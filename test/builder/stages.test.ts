@@ -1,0 +1,70 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { describe, expect, it } from "vitest"
+import { run } from "../../builder/run.ts"
+import { openStages, type Stages } from "../../builder/stages.ts"
+import { homeLayout } from "../../contract/home.ts"
+import { silentProgress } from "../../contract/progress.ts"
+import { openFolder } from "./project-folder.ts"
+
+describe("stages side by side", () => {
+  it("run at the same time, and their rows and results stand in the order in which they were named", async () => {
+    using folder = openFolder()
+    const stages = await open(folder.dir)
+    const met = Promise.withResolvers<void>()
+    // each waits for something that only the other does, so that one after the other would never end
+    const results = await stages.sideBySide([
+      () => stages.plain("slow", "slow", () => met.promise.then(() => "a")),
+      () => stages.plain("quick", "quick", async () => met.resolve()),
+      () => make(stages, "kept", async () => undefined),
+    ])
+    expect(results[0]).toBe("a")
+    expect(results[2]).toMatch(/\/cache\/kept\/[0-9a-f]{64}$/)
+    await stages.plain("after", "after", async () => undefined)
+    expect(stages.rows.map(({ stage }) => stage)).toEqual(["slow", "quick", "kept", "after"])
+  })
+
+  it("when one fails: the program of another is ended, what has no program is waited for, and the error is that of the first", async () => {
+    using folder = openFolder()
+    const stages = await open(folder.dir)
+    const pidFile = join(folder.dir, "pid")
+    let over = false
+    const working = stages.sideBySide([
+      () =>
+        make(stages, "program", async () => {
+          const command = ["sh", "-c", `echo $$ > ${pidFile}; exec sleep 600`] as const
+          await run({ ...stages.runner, command, purpose: "a program" })
+        }),
+      () =>
+        make(stages, "own", async () => {
+          await sleep(300)
+          over = true
+          throw new Error("what follows from the abort, or comes later, is not said")
+        }),
+      () =>
+        make(stages, "broken", async () => {
+          while (!existsSync(pidFile) || readFileSync(pidFile, "utf8") === "") await sleep(10)
+          throw new Error("the gate is shut")
+        }),
+    ])
+    await expect(working).rejects.toThrow("the gate is shut")
+    expect(over).toBe(true)
+    expect(existsSync(`/proc/${readFileSync(pidFile, "utf8").trim()}`)).toBe(false)
+    const cache = join(folder.dir, "cache")
+    for (const stage of ["program", "own", "broken"]) expect(readdirSync(join(cache, stage))).toEqual([])
+    // nothing may begin after it, as after an interruption
+    await expect(stages.plain("after", "after", async () => undefined)).rejects.toThrow("the gate is shut")
+  })
+})
+
+function open(dir: string): Promise<Stages> {
+  const home = homeLayout(dir)
+  mkdirSync(home.cache, { recursive: true })
+  const { signal } = new AbortController()
+  return openStages({ home, progress: silentProgress, signal, now: Date.now }, "test")
+}
+
+function make(stages: Stages, name: string, work: () => Promise<void>): Promise<string> {
+  return stages.stage({ name, title: name, inputs: name, make: work })
+}
