@@ -8,11 +8,10 @@ import { openBuildLock } from "./build-lock.ts"
 import { type BuildTarget, shellCommand } from "./build-target.ts"
 import { describeUki } from "./describe-uki.ts"
 import { type StoredImage, storeImage } from "./image-store.ts"
-import { makeBootFiles, makeRootDisk, type Sealed, sealImage } from "./make-artifact.ts"
-import { makeBills } from "./make-bills.ts"
-import { type GateReport, passGates, passRootBudget } from "./make-gates.ts"
+import { type Sealed, sealImage } from "./make-artifact.ts"
+import type { GateReport } from "./make-gates.ts"
 import { type LockInUse, lockWants, openLock } from "./make-lock.ts"
-import { makeMeasurements } from "./make-measurements.ts"
+import { makeParts } from "./make-parts.ts"
 import { makeProvenance } from "./make-provenance.ts"
 import { makeRootfs } from "./make-rootfs.ts"
 import { refuseLackOfSite, resolvePlan } from "./resolve-plan.ts"
@@ -58,30 +57,12 @@ export async function buildImage(
     ...{ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages },
   })
   const sealed = await sealImage(resolved, rootfs, stages)
-  const [gates, measured, { bootDir, bills }, rootDir] = await stages.sideBySide([
-    () => passGates(resolved, sealed, toolsDir, stages),
-    () => makeMeasurements(resolved, sealed, toolsDir, stages),
-    async () => {
-      const bootDir = await makeBootFiles(resolved, rootfs, toolsDir, stages)
-      const bills = await makeBills({
-        projectDir,
-        resolved,
-        lock: lock.lock,
-        rootfs,
-        sealed,
-        bootDir,
-        stages,
-      })
-      return { bootDir, bills }
-    },
-    () => makeRootDisk(resolved, sealed, toolsDir, stages),
-  ])
-  await passRootBudget(resolved, sealed, rootDir)
-  const ukiDir = await describeUki(resolved, sealed, { bootDir, rootDir, toolsDir }, stages)
+  const parts = await makeParts({ projectDir, resolved, lock: lock.lock, rootfs, sealed, toolsDir, stages })
+  const ukiDir = await describeUki(resolved, sealed, { ...parts, toolsDir }, stages)
   const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>
     storeImage(home, stored, async (dir) => {
       const manifestText = await writeArtifact({
-        ...{ plan, planSha256: resolved.sha256, bootDir, rootDir, ukiDir, measured, bills, dir },
+        ...{ ...parts, plan, planSha256: resolved.sha256, ukiDir, dir },
         ...{ inventory: sealed.inventory, lock: lock.text, toolsLock: toolsLock.text },
         debianPackages: [...rootfs.root.packages, ...rootfs.boot.packages],
       })
@@ -99,7 +80,7 @@ export async function buildImage(
     stages: stages.rows,
     seconds,
     sealed: sealed.report,
-    gates,
+    gates: parts.gates,
     signedBy: signer.publicKey,
     locks,
   }

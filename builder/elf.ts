@@ -5,25 +5,34 @@ const PT_LOAD = 1
 const PT_DYNAMIC = 2
 const DT_NEEDED = 1
 const DT_STRTAB = 5
+const DT_STRSZ = 10
 
-/** Names of needed libraries; empty for what is not an ELF file for x86-64 or is static. */
-export function neededLibraries(bytes: Buffer): string[] {
-  if (bytes.length < 64 || bytes.readUInt32BE(0) !== 0x7f454c46 || bytes[4] !== 2 || bytes[5] !== 1) return []
-  if (bytes.readUInt16LE(18) !== X86_64) return []
-  const segments = readSegments(bytes)
+/** The bytes from `at` on, fewer where the file ends. */
+export type ReadAt = (at: number, sizeBytes: number) => Buffer
+
+const HEADER_BYTES = 64
+const SEGMENT_BYTES = 56
+
+/** Names of needed libraries; empty for what is not an ELF file for x86-64 or is static. Reads little of a large file. */
+export function neededLibraries(read: ReadAt): string[] {
+  const header = read(0, HEADER_BYTES)
+  if (header.length < HEADER_BYTES || header.readUInt32BE(0) !== 0x7f454c46) return []
+  if (header[4] !== 2 || header[5] !== 1 || header.readUInt16LE(18) !== X86_64) return []
+  const segments = readSegments(header, read)
   const dynamic = segments.find(({ type }) => type === PT_DYNAMIC)
   if (!dynamic) return []
-  const tags = readTags(bytes.subarray(dynamic.offset, dynamic.offset + dynamic.sizeBytes))
-  const table = tags.find(({ tag }) => tag === DT_STRTAB)
+  const tags = readTags(read(dynamic.offset, dynamic.sizeBytes))
+  const tagged = (wanted: number) => tags.find(({ tag }) => tag === wanted)?.value
+  const table = tagged(DT_STRTAB)
   const load = segments.find(
     ({ type, address, sizeBytes }) =>
-      type === PT_LOAD && table && table.value >= address && table.value < address + sizeBytes,
+      type === PT_LOAD && table !== undefined && table >= address && table < address + sizeBytes,
   )
-  if (!table || !load) return []
-  const strings = load.offset + table.value - load.address
+  if (table === undefined || !load) return []
+  const strings = read(load.offset + table - load.address, tagged(DT_STRSZ) ?? 0)
   return tags
     .filter(({ tag }) => tag === DT_NEEDED)
-    .map(({ value }) => bytes.toString("latin1", strings + value, bytes.indexOf(0, strings + value)))
+    .map(({ value }) => strings.toString("latin1", value, strings.indexOf(0, value)))
 }
 
 interface Segment {
@@ -33,12 +42,11 @@ interface Segment {
   readonly sizeBytes: number
 }
 
-function readSegments(bytes: Buffer): Segment[] {
-  const start = Number(bytes.readBigUInt64LE(32))
-  const entryBytes = bytes.readUInt16LE(54)
-  const count = bytes.readUInt16LE(56)
+function readSegments(header: Buffer, read: ReadAt): Segment[] {
+  const count = header.readUInt16LE(56)
+  const bytes = read(Number(header.readBigUInt64LE(32)), count * SEGMENT_BYTES)
   return Array.from({ length: count }, (_each, index) => {
-    const at = start + index * entryBytes
+    const at = index * SEGMENT_BYTES
     return {
       type: bytes.readUInt32LE(at),
       offset: Number(bytes.readBigUInt64LE(at + 8)),

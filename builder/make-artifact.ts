@@ -4,7 +4,6 @@ import { readFile, writeFile } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { makeBoot } from "./artifact/make-boot.ts"
 import { makeRoot } from "./artifact/make-root.ts"
-import { hashFile } from "./hash-file.ts"
 import type { Rootfs } from "./make-rootfs.ts"
 import { refusedTree } from "./refused-tree.ts"
 import type { ResolvedPlan } from "./resolve-plan.ts"
@@ -36,22 +35,18 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
       recipe: plan.recipes.seal,
     },
     make: async (work) => {
-      const tar = join(work, "root.tar")
-      const report = await sealTree({
+      const sealed = await sealTree({
         plan,
         debianTar: rootfs.root.tar,
         debianOwners: rootfs.root.owners,
         npmFiles: rootfs.npmFiles,
         npmTrees: rootfs.npmTrees,
         contents,
-        tar,
+        tar: join(work, "root.tar"),
         refusedTar: refusedTree(work),
         inventory: join(work, INVENTORY_FILE),
       })
-      await writeFile(
-        join(work, "seal.json"),
-        JSON.stringify({ tarSha256: await hashFile(tar), report }, null, 1),
-      )
+      await writeFile(join(work, "seal.json"), JSON.stringify(sealed, null, 1))
     },
   })
   const record = JSON.parse(await readFile(join(dir, "seal.json"), "utf8"))

@@ -6,7 +6,7 @@ import { checkBudget } from "./gates/check-budget.ts"
 import { checkExposure } from "./gates/check-exposure.ts"
 import { checkFiles } from "./gates/check-files.ts"
 import { refuseFindings } from "./gates/finding.ts"
-import { measureExposure } from "./gates/measure-exposure.ts"
+import { isExposureSource, measureExposure } from "./gates/measure-exposure.ts"
 import type { Sealed } from "./make-artifact.ts"
 import type { Plan } from "./plan.ts"
 import type { ResolvedPlan } from "./resolve-plan.ts"
@@ -41,7 +41,7 @@ export async function passGates(
       recipe: plan.recipes.gates,
     },
     make: async (work) => {
-      const tree = await readTree(sealed.tar, () => false)
+      const tree = await readTree(sealed.tar, keepAll, isExposureSource)
       const unitsDir = join(work, "units")
       await mkdir(unitsDir)
       const exposures = await measureExposure({ ...stages.runner, tree, toolsDir, dir: unitsDir })
@@ -72,8 +72,12 @@ export async function passRootBudget({ plan }: ResolvedPlan, sealed: Sealed, roo
   const { size } = await stat(join(rootDir, "root.verity"))
   const { root } = plan.gates.budget
   if (root === undefined || size <= root.mib * 1_048_576) return
-  const tree = await readTree(sealed.tar, () => false)
+  const tree = await readTree(sealed.tar, keepAll, () => false)
   refuseFindings(plan.name, checkBudget(plan.gates.budget, { root: size }, tree))
+}
+
+function keepAll(): boolean {
+  return false
 }
 
 function plannedPaths({ entries }: Plan): string[] {

@@ -1,17 +1,17 @@
 /** A root file system in memory: entries by absolute path, read from and written to tar archives. */
 
+import { createHash, type Hash } from "node:crypto"
 import { createReadStream, createWriteStream } from "node:fs"
 import { open } from "node:fs/promises"
-import { buffer } from "node:stream/consumers"
 import { pipeline } from "node:stream/promises"
 import { createGunzip } from "node:zlib"
 import { extract, type Header, pack } from "tar-stream"
 import { Fault, reasonOf } from "../contract/fault.ts"
 
-/** Bytes in memory, or a file of the cache for what is large. */
+/** Bytes in memory, or a part of a file of the cache for what is large. */
 export type Content =
   | { readonly bytes: Buffer; readonly sizeBytes: number }
-  | { readonly file: string; readonly sizeBytes: number }
+  | { readonly file: string; readonly startByte: number; readonly sizeBytes: number }
 
 export type TreeEntry =
   | { readonly kind: "directory"; readonly mode: number; readonly uid: number; readonly gid: number }
@@ -32,16 +32,19 @@ const GZIP = Buffer.from([0x1f, 0x8b])
 /** Keys are absolute paths without a slash at the end; the root is not among them. */
 export type Tree = Map<string, TreeEntry>
 
+/** Which entries of an archive are not kept. */
+type Skip = (path: string, sizeBytes: number) => boolean
+/** Of which files the bytes are wanted in memory. */
+type Hold = (path: string, sizeBytes: number) => boolean
+
 /**
  * Reads an archive, compressed by gzip or not; entries that `skip` names are not kept. Devices are left out: /dev is the kernel's.
+ * Files that `hold` does not name stay where they are, in an archive that is not compressed.
  * Faults: `seal/bad-archive` for what is no whole archive, or names a place outside of it.
  */
-export async function readTree(
-  tar: string,
-  skip: (path: string, sizeBytes: number) => boolean,
-): Promise<Tree> {
+export async function readTree(tar: string, skip: Skip, hold: Hold = () => true): Promise<Tree> {
   try {
-    return await readEntries(tar, skip)
+    return await readEntries(tar, skip, hold)
   } catch (thrown) {
     if (thrown instanceof Fault) throw thrown
     throw new Fault("seal/bad-archive", `${tar}: ${reasonOf(thrown)}`, {
@@ -51,18 +54,22 @@ export async function readTree(
   }
 }
 
-async function readEntries(tar: string, skip: (path: string, sizeBytes: number) => boolean): Promise<Tree> {
+async function readEntries(tar: string, skip: Skip, hold: Hold): Promise<Tree> {
   const tree: Tree = new Map()
   const reader = extract()
-  const reading = (await isCompressed(tar))
+  const compressed = await isCompressed(tar)
+  const reading = compressed
     ? pipeline(createReadStream(tar), createGunzip(), reader)
     : pipeline(createReadStream(tar), reader)
   reading.catch(() => null) // the loop below ends with the same error
   for await (const entry of reader) {
     const path = absolutePath(entry.header.name)
-    if (path === "/" || skip(path, entry.header.size ?? 0)) entry.resume()
+    const sizeBytes = entry.header.size ?? 0
+    if (path === "/" || skip(path, sizeBytes)) entry.resume()
     else {
-      const made = toEntry(entry.header, await buffer(entry), tree)
+      const held = compressed || hold(path, sizeBytes)
+      const content = held ? await readBytes(entry as AsyncIterable<Buffer>) : leaveBytes(entry, tar)
+      const made = toEntry(entry.header, content, tree)
       if (made) tree.set(path, made)
     }
   }
@@ -76,7 +83,23 @@ async function isCompressed(tar: string): Promise<boolean> {
   return start.equals(GZIP)
 }
 
-function toEntry(header: Header, bytes: Buffer, tree: Tree): TreeEntry | null {
+/** Without the copy that `buffer` of node:stream/consumers makes by way of a Blob. */
+async function readBytes(entry: AsyncIterable<Buffer>): Promise<Content> {
+  const chunks: Buffer[] = []
+  for await (const chunk of entry) chunks.push(chunk)
+  const [first] = chunks
+  const bytes = chunks.length === 1 && first ? first : Buffer.concat(chunks)
+  return { bytes, sizeBytes: bytes.length }
+}
+
+function leaveBytes(entry: { readonly header: Header; resume(): unknown }, file: string): Content {
+  // tar-stream says it, its types do not
+  const { byteOffset, size = 0 } = entry.header as Header & { readonly byteOffset: number }
+  entry.resume()
+  return { file, startByte: byteOffset, sizeBytes: size }
+}
+
+function toEntry(header: Header, content: Content, tree: Tree): TreeEntry | null {
   const owner = { mode: (header.mode ?? 0) & 0o7777, uid: header.uid ?? 0, gid: header.gid ?? 0 }
   switch (header.type) {
     case "directory":
@@ -86,7 +109,7 @@ function toEntry(header: Header, bytes: Buffer, tree: Tree): TreeEntry | null {
       return {
         kind: "file",
         ...owner,
-        content: { bytes, sizeBytes: bytes.length },
+        content,
         ...capabilitiesOf(header),
       }
     case "symlink":
@@ -116,12 +139,21 @@ function absolutePath(name: string): string {
   )
 }
 
-/** Writes the tree sorted by path with one fixed time; the same tree gives the same bytes. */
-export async function writeTree(tree: Tree, tar: string): Promise<void> {
+/** Writes the tree sorted by path with one fixed time; the same tree gives the same bytes, whose sha256 is given back. */
+export async function writeTree(tree: Tree, tar: string): Promise<string> {
   const writer = pack()
-  const writing = pipeline(writer, createWriteStream(tar))
+  const hash = createHash("sha256")
+  const writing = pipeline(hashed(writer as AsyncIterable<Buffer>, hash), createWriteStream(tar))
   const filling = fill(tree, writer)
   await Promise.all([writing, filling])
+  return hash.digest("hex")
+}
+
+async function* hashed(pieces: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) {
+    hash.update(piece)
+    yield piece
+  }
 }
 
 async function fill(tree: Tree, writer: ReturnType<typeof pack>): Promise<void> {
@@ -154,10 +186,16 @@ async function writeFile(
   const { content, mode, uid, gid } = entry
   const header = { name, type: "file", size: content.sizeBytes, mode, uid, gid, mtime } as const
   const sink = writer.entry(header)
-  const source = "bytes" in content ? [content.bytes] : createReadStream(content.file)
   try {
-    await pipeline(source, sink)
+    await pipeline(readContent(content), sink)
   } catch (cause) {
     throw new Fault("seal/unwritable", `${name} could not be written into the archive`, { cause })
   }
+}
+
+/** In pieces. */
+export function readContent(content: Content): Iterable<Buffer> | AsyncIterable<Buffer> {
+  if ("bytes" in content) return [content.bytes]
+  const { file, startByte: start, sizeBytes } = content
+  return sizeBytes === 0 ? [] : createReadStream(file, { start, end: start + sizeBytes - 1 })
 }

@@ -70,7 +70,7 @@ function file(path: string, mode: number, bytes: Buffer): CpioEntry {
 function librariesOf(tree: Tree, program: Buffer): CpioEntry[] {
   const found = new Map<string, Buffer>()
   const visit = (bytes: Buffer): void => {
-    for (const name of neededLibraries(bytes)) {
+    for (const name of neededLibraries((at, sizeBytes) => bytes.subarray(at, at + sizeBytes))) {
       if (name === LOADER || found.has(name)) continue
       const library = fileBytes(tree, `${LIBRARY_DIR}/${name}`)
       found.set(name, library)

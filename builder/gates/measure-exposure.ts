@@ -19,6 +19,11 @@ export interface ExposureRequest {
 /** Accounts, which decide whether a user is root, and all that systemd reads of a unit. */
 const READ = ["/etc/passwd", "/etc/group"]
 
+/** Whether the bytes of this file are needed. */
+export function isExposureSource(path: string): boolean {
+  return READ.includes(path) || UNIT_FOLDERS.some((folder) => path.startsWith(`${folder}/`))
+}
+
 /** Exposure in tenths, 0 to 100, by the unit's name; masked units and links are not among them. */
 export async function measureExposure(request: ExposureRequest): Promise<Map<string, number>> {
   const services = listServices(request.tree)
@@ -49,8 +54,7 @@ function listServices(tree: Tree): string[] {
 
 async function unpackUnits(tree: Tree, root: string): Promise<void> {
   for (const [path, entry] of tree) {
-    const isRead = READ.includes(path) || UNIT_FOLDERS.some((folder) => path.startsWith(`${folder}/`))
-    if (!isRead || entry.kind !== "file" || !("bytes" in entry.content)) continue
+    if (!isExposureSource(path) || entry.kind !== "file" || !("bytes" in entry.content)) continue
     await mkdir(dirname(join(root, path)), { recursive: true })
     await writeFile(join(root, path), entry.content.bytes)
   }

@@ -2,7 +2,6 @@
 
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { hashFile } from "../hash-file.ts"
 import type { PackageRecord } from "../package-record.ts"
 import { writeTree } from "../tree.ts"
 import { mergePackages } from "./merge-packages.ts"
@@ -28,8 +27,8 @@ export async function makeDebianTree(
   const { tree, owners, packages } = mergePackages(await unpackDebs(debs, workDir, runIn(workDir)))
   await rm(workDir, { recursive: true })
   const tar = join(dir, "tree.tar")
-  await writeTree(tree, tar)
-  const record = { tarSha256: await hashFile(tar), packages, owners: Object.fromEntries(owners) }
+  const tarSha256 = await writeTree(tree, tar)
+  const record = { tarSha256, packages, owners: Object.fromEntries(owners) }
   await writeFile(join(dir, "tree.json"), JSON.stringify(record))
 }
 

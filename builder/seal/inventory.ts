@@ -1,12 +1,10 @@
 /** Lists a sealed tree: each path, what it is, and what accounts for it. */
 
 import { createHash } from "node:crypto"
-import { createReadStream } from "node:fs"
 import { writeFile } from "node:fs/promises"
-import { pipeline } from "node:stream/promises"
 import { Fault } from "../../contract/fault.ts"
 import { type InventoryEntry, inventory } from "../../contract/inventory.ts"
-import type { Content, Tree, TreeEntry } from "../tree.ts"
+import { type Content, readContent, type Tree, type TreeEntry } from "../tree.ts"
 
 /** Path to origin, as contract/inventory.ts has it. */
 export type Origins = Map<string, string>
@@ -40,7 +38,6 @@ async function describe(path: string, entry: TreeEntry, origin: string): Promise
 
 async function hashContent(content: Content): Promise<string> {
   const hash = createHash("sha256")
-  if ("bytes" in content) hash.update(content.bytes)
-  else await pipeline(createReadStream(content.file), hash)
+  for await (const piece of readContent(content)) hash.update(piece)
   return hash.digest("hex")
 }

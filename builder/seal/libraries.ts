@@ -1,9 +1,9 @@
 /** Shared libraries of a root file system: those that are asked for must be there, the others go. */
 
-import { readFileSync } from "node:fs"
+import { closeSync, openSync, readSync } from "node:fs"
 import { basename, dirname, resolve } from "node:path"
 import { Fault } from "../../contract/fault.ts"
-import { neededLibraries } from "../elf.ts"
+import { neededLibraries, type ReadAt } from "../elf.ts"
 import type { Content, Tree } from "../tree.ts"
 
 const LIBRARY_DIR = "/usr/lib/x86_64-linux-gnu"
@@ -25,7 +25,7 @@ export function dropUnusedLibraries(tree: Tree, loadedByName: readonly string[])
     else if (entry.kind === "file") visitNeeds(path, entry.content)
   }
   const visitNeeds = (path: string, content: Content): void => {
-    for (const name of neededLibraries(bytesOf(content))) visit(locate(tree, name, path), path)
+    for (const name of neededLibraries(readerOf(content))) visit(locate(tree, name, path), path)
   }
   for (const [path, entry] of tree) {
     if (entry.kind === "file" && !common.includes(path)) visitNeeds(path, entry.content)
@@ -43,8 +43,19 @@ function locate(tree: Tree, name: string, askedBy: string): string {
   return found ?? `${LIBRARY_DIR}/${basename(name)}`
 }
 
-function bytesOf(content: Content): Buffer {
-  return "bytes" in content ? content.bytes : readFileSync(content.file)
+function readerOf(content: Content): ReadAt {
+  if ("bytes" in content) return (at, sizeBytes) => content.bytes.subarray(at, at + sizeBytes)
+  const { file, startByte, sizeBytes: all } = content
+  return (at, wanted) => {
+    const piece = Buffer.alloc(Math.max(0, Math.min(wanted, all - at)))
+    if (piece.length === 0) return piece
+    const opened = openSync(file, "r")
+    try {
+      return piece.subarray(0, readSync(opened, piece, { position: startByte + at }))
+    } finally {
+      closeSync(opened)
+    }
+  }
 }
 
 function missing(path: string, neededBy: string): Fault {

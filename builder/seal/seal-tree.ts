@@ -43,8 +43,14 @@ export interface SealReport {
   readonly unprivileged: readonly string[]
 }
 
+export interface SealedTree {
+  /** Of the archive. */
+  readonly tarSha256: string
+  readonly report: SealReport
+}
+
 /** Writes the sealed tree as a tar archive, lists it, and says what was taken away. */
-export async function sealTree(request: SealRequest): Promise<SealReport> {
+export async function sealTree(request: SealRequest): Promise<SealedTree> {
   const { plan } = request
   const prune = compilePrune(
     plan.prune,
@@ -62,7 +68,7 @@ export async function sealTree(request: SealRequest): Promise<SealReport> {
   const origins: Origins = new Map()
   for (const [path, name] of request.debianOwners) origins.set(path, `deb:${name}`)
   for (const { path, mode, file, npm } of request.npmFiles) {
-    const content = { file, sizeBytes: (await stat(file)).size }
+    const content = { file, startByte: 0, sizeBytes: (await stat(file)).size }
     tree.set(path, { kind: "file", mode, uid: 0, gid: 0, content })
     origins.set(path, `npm:${npm}`)
   }
@@ -82,9 +88,10 @@ export async function sealTree(request: SealRequest): Promise<SealReport> {
     )
   })
   const unprivileged = dropPrivilegeBits(tree)
-  await writeTree(tree, request.tar)
+  const tarSha256 = await writeTree(tree, request.tar)
   await writeInventory(tree, origins, request.inventory)
-  return { entries: tree.size, sizeBytes: totalSize(tree), pruned, unusedLibraries, unprivileged }
+  const report = { entries: tree.size, sizeBytes: totalSize(tree), pruned, unusedLibraries, unprivileged }
+  return { tarSha256, report }
 }
 
 /** A tree that a check refuses is kept, so that people can look at what the check saw. */

@@ -124,7 +124,7 @@ async function seal(
   const contents = new Map(["ours", "new", "x"].map((text) => [sha256(text), Buffer.from(text)]))
   const debianOwners = new Map(Object.keys(entries).map((path) => [path, "of-debian"]))
   const inventory = join(folder.dir, "inventory.json")
-  const report = await sealTree({
+  const { report, tarSha256 } = await sealTree({
     plan,
     debianTar,
     debianOwners,
@@ -136,7 +136,9 @@ async function seal(
     inventory,
   })
   const listed = parseInventory.parse(JSON.parse(readFileSync(inventory, "utf8"))).entries
-  return { report, bytes: readFileSync(tar), tree: await readTree(tar, () => false), listed }
+  const bytes = readFileSync(tar)
+  expect(tarSha256).toBe(createHash("sha256").update(bytes).digest("hex"))
+  return { report, bytes, tree: await readTree(tar, () => false), listed }
 }
 
 function file(text: string, mode = 0o644): TreeEntry {
