@@ -1,5 +1,9 @@
-/** Ends a run with one plain line, `N passed, N failed, N skipped`, and names each skip with its reason. */
+/**
+ * Ends a run with one plain line, `N passed, N failed, N skipped`, and names each skip with its reason and each failure
+ * with what it said: who keeps but the end of a log has both.
+ */
 
+import { stripVTControlCharacters } from "node:util"
 import type { Reporter, TestCase, TestModule } from "vitest/node"
 
 export class SummaryReporter implements Reporter {
@@ -12,9 +16,26 @@ export class SummaryReporter implements Reporter {
     for (const test of cases.filter((one) => one.result().state === "skipped")) {
       process.stdout.write(`skipped: ${test.fullName}: ${skipReason(test)}\n`)
     }
+    for (const test of cases.filter((one) => one.result().state === "failed")) {
+      process.stdout.write(`failed: ${test.fullName}: ${failureOf(test)}\n`)
+    }
     const failed = count("failed") + broken.length + unhandledErrors.length
     process.stdout.write(`\n${count("passed")} passed, ${failed} failed, ${count("skipped")} skipped\n`)
   }
+}
+
+/** Of a message its beginning and its end. */
+const FIRST_LINES = 3
+const LAST_LINES = 25
+
+function failureOf(test: TestCase): string {
+  const messages = test.result().errors?.map(({ message }) => stripVTControlCharacters(message)) ?? []
+  return messages.map((message) => shorten(message.split("\n")).join("\n  ")).join("\n  ")
+}
+
+function shorten(lines: readonly string[]): readonly string[] {
+  if (lines.length <= FIRST_LINES + LAST_LINES) return lines
+  return [...lines.slice(0, FIRST_LINES), "…", ...lines.slice(-LAST_LINES)]
 }
 
 function skipReason(test: TestCase): string {
