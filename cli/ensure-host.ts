@@ -1,8 +1,10 @@
 /** Finds the host service, or starts it in a session of its own and waits until it answers. */
 
 import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync } from "node:fs"
 import { stat } from "node:fs/promises"
+import { connect } from "node:net"
 import { dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { Fault } from "../contract/fault.ts"
@@ -12,6 +14,8 @@ import { printable, readTailText } from "../machine/read-tail-text.ts"
 import type { CliContext } from "./context.ts"
 
 const DEADLINE_MS = 20_000
+/** A service that runs already, but whose disk is busy, may have let its first question wait. */
+const OTHER_MS = 10_000
 
 /** Fault: `host/not-started`, with the last lines of its log. The caller disposes the client. */
 export async function ensureHost(context: CliContext): Promise<HostClient> {
@@ -80,8 +84,25 @@ async function startHost(context: CliContext): Promise<HostClient> {
 }
 
 async function answersSoon(host: HostClient, context: CliContext): Promise<boolean> {
-  await delay(1000)
-  return answers(host, context.signal)
+  const deadlineMs = context.now() + OTHER_MS
+  do {
+    await delay(1000)
+    if (await answers(host, context.signal)) return true
+  } while (context.now() < deadlineMs && (await isListenedOn(context.home.hostSocket)))
+  return false
+}
+
+/** The kernel takes a connection for a service that has no time for it; for one that is gone it does not. */
+async function isListenedOn(path: string): Promise<boolean> {
+  const socket = connect(path)
+  try {
+    await once(socket, "connect")
+    return true
+  } catch {
+    return false // nobody listens, or the socket is not there
+  } finally {
+    socket.destroy()
+  }
 }
 
 function spawnHost(context: CliContext) {

@@ -19,16 +19,22 @@ export function isAlive(ref: ProcessRef): boolean {
   return readProcessRef(ref.pid)?.startTicks === ref.startTicks
 }
 
+/** The kernel frees the guest's memory first, and lets go of a disk that is busy. */
+const GONE_MS = 30_000
+const LOOK_MS = 20
+
 /** Sends SIGKILL to exactly this process, and waits until it is gone. */
 export async function killProcess(ref: ProcessRef): Promise<void> {
-  for (let attempt = 0; attempt < 250 && isAlive(ref); attempt += 1) {
-    if (attempt === 0) sendKill(ref.pid)
-    await delay(20)
-  }
+  if (isAlive(ref)) sendKill(ref.pid)
+  for (let waitedMs = 0; waitedMs < GONE_MS && isAlive(ref); waitedMs += LOOK_MS) await delay(LOOK_MS)
   if (isAlive(ref))
-    throw new Fault("machine/will-not-die", `process ${ref.pid} is still there 5 s after SIGKILL`, {
-      hint: "it hangs in the kernel; look at /proc/PID/stack and dmesg",
-    })
+    throw new Fault(
+      "machine/will-not-die",
+      `process ${ref.pid} is still there ${GONE_MS / 1000} s after SIGKILL`,
+      {
+        hint: "it hangs in the kernel; look at /proc/PID/stack and dmesg",
+      },
+    )
 }
 
 function sendKill(pid: number): void {

@@ -2,10 +2,12 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { Fault } from "../../contract/fault.ts"
 import { type Home, homeLayout, machineLayout } from "../../contract/home.ts"
 import { newIdentifier } from "../../contract/identifier.ts"
 import type { MachineRecord } from "../../contract/machine-record.ts"
 import { claimFolder } from "../../machine/claim-folder.ts"
+import type { HostClient } from "../../machine/host-client.ts"
 import { readProcessRef } from "../../machine/process-ref.ts"
 import { readRecord } from "../../machine/record-store.ts"
 import { removeMachine } from "../../machine/remove.ts"
@@ -71,6 +73,17 @@ describe("a machine's folder", () => {
       code: "machine/still-running",
     })
     await removeMachine({ ...request, force: true })
+    expect(existsSync(machineLayout(home, "demo").dir)).toBe(false)
+  })
+
+  it.each([
+    ["does not know the machine", new Fault("machine/not-attached", "no machine demo")],
+    ["has no time to let go of it", new DOMException("aborted due to timeout", "TimeoutError")],
+  ])("is removed though the host service %s", async (_what, thrown) => {
+    await claimFolder(home, start({ state: "starting" }))
+    // the one call that removing makes
+    const host = { detach: () => Promise.reject(thrown) } as unknown as HostClient
+    await removeMachine({ home, name: "demo", host, force: true })
     expect(existsSync(machineLayout(home, "demo").dir)).toBe(false)
   })
 
