@@ -1,4 +1,4 @@
-/** An image's path: plan → lock → rootfs → seal → gates → measure → describe → artifact → provenance → store. */
+/** An image's path: plan → lock → rootfs → seal → parts (gates, measure, describe, artifact) → provenance → store. */
 
 import { storedName } from "../contract/image-name.ts"
 import { openSigner } from "../trust/open-signer.ts"
