@@ -12,7 +12,7 @@ import { reportFailure } from "./report-failure.ts"
 import { reportUsage } from "./report-usage.ts"
 
 const context = readContext()
-const program = makeProgram(context)
+const program = await makeProgram(context, process.argv.slice(2))
 
 await run(program)
 

@@ -1,33 +1,41 @@
 /** The commands of `stereo`, in the order in which its help lists them. */
 
 import { Command } from "commander"
-import { addAttestCommand } from "./attest-command.ts"
-import { addAuditCommand } from "./audit-command.ts"
-import { addBuildCommand } from "./build-command.ts"
-import { addCompletionCommand } from "./completion-command.ts"
 import type { CliContext } from "./context.ts"
-import { addCostCommand } from "./cost-command.ts"
-import { addDoctorCommand } from "./doctor-command.ts"
-import { addDownCommand } from "./down-command.ts"
-import { addEgressCommands } from "./egress-command.ts"
-import { addExecCommand } from "./exec-command.ts"
-import { addHostCommand } from "./host-command.ts"
-import { addImagesCommand } from "./images-command.ts"
-import { addInitCommand } from "./init-command.ts"
-import { addKeysCommand } from "./keys-command.ts"
-import { addLockCommand } from "./lock-command.ts"
-import { addLogsCommand } from "./logs-command.ts"
-import { addLsCommand } from "./ls-command.ts"
-import { addPackerCommand } from "./packer-command.ts"
-import { addPlanCommand } from "./plan-command.ts"
-import { addPublishCommand } from "./publish-command.ts"
-import { addPullCommand } from "./pull-command.ts"
-import { addPushCommand } from "./push-command.ts"
-import { addRmCommand } from "./rm-command.ts"
-import { addRunCommand } from "./run-command.ts"
-import { addSessionsCommand } from "./sessions-command.ts"
-import { addSetupCommand } from "./setup-command.ts"
-import { addUpCommand } from "./up-command.ts"
+
+type AddCommand = (program: Command, context: CliContext) => void
+
+/** By the first word of a command line; each is loaded when it is needed, which is most of a short command's time. */
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  setup: async () => (await import("./setup-command.ts")).addSetupCommand,
+  init: async () => (await import("./init-command.ts")).addInitCommand,
+  plan: async () => (await import("./plan-command.ts")).addPlanCommand,
+  lock: async () => (await import("./lock-command.ts")).addLockCommand,
+  build: async () => (await import("./build-command.ts")).addBuildCommand,
+  images: async () => (await import("./images-command.ts")).addImagesCommand,
+  keys: async () => (await import("./keys-command.ts")).addKeysCommand,
+  push: async () => (await import("./push-command.ts")).addPushCommand,
+  publish: async () => (await import("./publish-command.ts")).addPublishCommand,
+  pull: async () => (await import("./pull-command.ts")).addPullCommand,
+  up: async () => (await import("./up-command.ts")).addUpCommand,
+  attest: async () => (await import("./attest-command.ts")).addAttestCommand,
+  ls: async () => (await import("./ls-command.ts")).addLsCommand,
+  exec: async () => (await import("./exec-command.ts")).addExecCommand,
+  logs: async () => (await import("./logs-command.ts")).addLogsCommand,
+  down: async () => (await import("./down-command.ts")).addDownCommand,
+  rm: async () => (await import("./rm-command.ts")).addRmCommand,
+  run: async () => (await import("./run-command.ts")).addRunCommand,
+  doctor: async () => (await import("./doctor-command.ts")).addDoctorCommand,
+  packer: async () => (await import("./packer-command.ts")).addPackerCommand,
+  completion: async () => (await import("./completion-command.ts")).addCompletionCommand,
+  host: async () => (await import("./host-command.ts")).addHostCommand,
+  sessions: async () => (await import("./sessions-command.ts")).addSessionsCommand,
+  cost: async () => (await import("./cost-command.ts")).addCostCommand,
+  egress: async () => (await import("./egress-command.ts")).addEgressCommands,
+  audit: async () => (await import("./audit-command.ts")).addAuditCommand,
+}
+/** They speak of all commands. */
+const NEEDS_ALL = ["completion"]
 
 const HELP = `
 Exit codes:
@@ -53,7 +61,8 @@ Example:
   $ stereo build coder
   $ stereo run --image coder -- claude -p 'what is in this folder?'`
 
-export function makeProgram(context: CliContext): Command {
+/** Has the one command that `words` begin with; all of them where they begin with none, as for help. */
+export async function makeProgram(context: CliContext, words: readonly string[]): Promise<Command> {
   const program = new Command("stereo")
     .description(
       "Locked-down Linux VM images for AI agents, and the gateway between each agent and the world",
@@ -62,32 +71,11 @@ export function makeProgram(context: CliContext): Command {
     .configureOutput({ outputError: () => undefined }) // main.ts reports it, with the command's own hint
     .addHelpText("after", HELP)
     .exitOverride()
-
-  addSetupCommand(program, context)
-  addInitCommand(program, context)
-  addPlanCommand(program, context)
-  addLockCommand(program, context)
-  addBuildCommand(program, context)
-  addImagesCommand(program, context)
-  addKeysCommand(program, context)
-  addPushCommand(program, context)
-  addPublishCommand(program, context)
-  addPullCommand(program, context)
-  addUpCommand(program, context)
-  addAttestCommand(program, context)
-  addLsCommand(program, context)
-  addExecCommand(program, context)
-  addLogsCommand(program, context)
-  addDownCommand(program, context)
-  addRmCommand(program, context)
-  addRunCommand(program, context)
-  addDoctorCommand(program, context)
-  addPackerCommand(program, context)
-  addCompletionCommand(program, context)
-  addHostCommand(program, context)
-  addSessionsCommand(program, context)
-  addCostCommand(program, context)
-  addEgressCommands(program, context)
-  addAuditCommand(program, context)
+  for (const add of await Promise.all(neededBy(words[0]).map((load) => load()))) add(program, context)
   return program
+}
+
+function neededBy(word = ""): readonly (() => Promise<AddCommand>)[] {
+  const one = Object.hasOwn(COMMANDS, word) && !NEEDS_ALL.includes(word) ? COMMANDS[word] : undefined
+  return one ? [one] : Object.values(COMMANDS)
 }

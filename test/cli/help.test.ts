@@ -6,11 +6,12 @@ import { silentProgress } from "../../contract/progress.ts"
 import { projectDir } from "../rules/sources.ts"
 import { openCliHome } from "./run-stereo.ts"
 
-const program = makeProgram({
+const context = {
   ...{ home: homeLayout("/nowhere"), projectDir, environment: {}, progress: silentProgress },
   ...{ signal: new AbortController().signal, now: Date.now, print: () => undefined },
   exitWith: () => undefined,
-})
+}
+const program = await makeProgram(context, [])
 
 interface Entry {
   readonly path: string
@@ -21,6 +22,17 @@ interface Entry {
 const COMMANDS = commandsOf(program, "stereo")
 
 const SAYS_2_OR_3 = /exit codes?:?[^\n]* [23]\b/i
+
+describe("the program", () => {
+  it.each(program.commands.map((command) => command.name()))(
+    "is made with %s alone where that is called",
+    async (name) => {
+      const made = await makeProgram(context, [name, "--help"])
+      const names = made.commands.map((command) => command.name())
+      expect(names).toEqual(name === "completion" ? program.commands.map((one) => one.name()) : [name])
+    },
+  )
+})
 
 describe("the help", () => {
   it("is checked of all commands", () => {

@@ -15,11 +15,15 @@ registerHooks({ load(url, context, next) {
 process.on("exit", () => console.log(JSON.stringify([...packages].sort())))`
 
 describe("the program's start", () => {
-  it("loads what reads the command line and checks shapes; ssh, AWS and the rest wait for who needs them", () => {
+  it.each([
+    { words: ["--version"], packages: ["commander", "zod"] },
+    { words: ["logs", "--help"], packages: ["commander"] },
+    { words: ["build", "--help"], packages: ["commander"] },
+  ])("of $words loads $packages; ssh, AWS and the rest wait for who needs them", ({ words, packages }) => {
     const listener = `data:text/javascript,${encodeURIComponent(LISTENER)}`
     const program = join(projectDir, "cli/main.ts")
-    const args = ["--disable-warning=ExperimentalWarning", "--import", listener, program, "--version"]
+    const args = ["--disable-warning=ExperimentalWarning", "--import", listener, program, ...words]
     const lines = execFileSync(process.execPath, args, { encoding: "utf8" }).trim().split("\n")
-    expect(JSON.parse(lines.at(-1) ?? "")).toEqual(["commander", "zod"])
+    expect(JSON.parse(lines.at(-1) ?? "")).toEqual(packages)
   })
 })
