@@ -81,6 +81,11 @@ const OPTIONS = [
   "pti=on",
   "mitigations=auto,nosmt",
   "nosmt",
+  "spectre_v2=on",
+  "spec_store_bypass_disable=on",
+  "l1tf=full,force",
+  "mds=full,nosmt",
+  "rodata=on",
   "tsx=off",
   "vsyscall=none",
   "vdso32=0",
@@ -118,13 +123,8 @@ const ABSENT = [
   "arm64.nopauth",
   "arm64.nomte",
   "arm64.nogcs",
-  "rodata",
-  "spectre_v2",
   "spectre_v2_user",
   "spectre_bhi",
-  "spec_store_bypass_disable",
-  "l1tf",
-  "mds",
   "tsx_async_abort",
   "srbds",
   "mmio_stale_data",
@@ -155,6 +155,11 @@ describe.each(images)("the image %s under strict", (image) => {
 
   it.each(OPTIONS)("is started with %s", async (option) => {
     expect(wordsOf(await flatten(image))).toContain(option)
+  })
+
+  it("says each of them once, so that no later word takes one back", async () => {
+    const names = wordsOf(await flatten(image)).map((word) => word.split("=")[0])
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([])
   })
 
   it("is started with no word that takes a protection away", async () => {
