@@ -1,9 +1,11 @@
 /** Two projects: `unit` runs side by side, `e2e` boots real VMs, two files at a time. */
 
 import { defineConfig } from "vitest/config"
+import { LongestFirst } from "./test/longest-first.ts"
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     reporters: ["default", "./test/summary-reporter.ts"],
     projects: [
       {
