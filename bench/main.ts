@@ -13,7 +13,7 @@ import { benchOverhead } from "./overhead.ts"
 import { benchRegistry } from "./registry.ts"
 import { type Figure, readMachineFacts, renderFigures } from "./report.ts"
 
-const progress = terminalProgress(process.stderr, Date.now)
+const progress = terminalProgress(process.stderr, process.env, Date.now)
 await using provider = await openFakeProvider()
 await using home = openTestHome(
   `[providers.anthropic]\nkey = "sk-ant-bench-0123456789"\nupstream = "${provider.url}"\n`,

@@ -21,7 +21,7 @@ import { type BuildContext, openStages, type StageRow } from "./stages.ts"
 export interface BuildReport {
   readonly image: StoredImage
   readonly stages: readonly StageRow[]
-  /** From the first step to the last; less than all stages together, since some run side by side. */
+  /** From the first stage to the last; less than all of them together, since some run side by side. */
   readonly seconds: number
   readonly sealed: Sealed["report"]
   readonly gates: GateReport
@@ -45,6 +45,7 @@ export async function buildImage(
   await using _lock = await progress.step("build lock", (note) =>
     openBuildLock(home.cache, (holder) => note(`waiting for the build of ${holder}`), signal),
   )
+  const firstStageMs = now()
   const stages = await openStages(context, `build-${stored}`, shellCommand(wanted))
   const resolved = await stages.plain("plan", `plan: ${stored}`, () =>
     resolvePlan(projectDir, name, profile, site),
@@ -74,7 +75,7 @@ export async function buildImage(
     }),
   )
   const locks = [lock, toolsLock]
-  const seconds = (now() - startedAtMs) / 1000
+  const seconds = (now() - firstStageMs) / 1000
   return {
     image,
     stages: stages.rows,

@@ -1,5 +1,7 @@
 /** Reads which shared libraries a 64-bit ELF file asks for, and where it looks for them. */
 
+import { Fault } from "../contract/fault.ts"
+
 const X86_64 = 62
 const PT_LOAD = 1
 const PT_DYNAMIC = 2
@@ -13,8 +15,11 @@ export type ReadAt = (at: number, sizeBytes: number) => Buffer
 const HEADER_BYTES = 64
 const SEGMENT_BYTES = 56
 
-/** Names of needed libraries; empty for what is not an ELF file for x86-64 or is static. Reads little of a large file. */
-export function neededLibraries(read: ReadAt): string[] {
+/**
+ * Names of needed libraries; empty for what is not an ELF file for x86-64 or is static. Reads little of a large file.
+ * Fault: `seal/bad-elf`, which names `path`.
+ */
+export function neededLibraries(path: string, read: ReadAt): string[] {
   const header = read(0, HEADER_BYTES)
   if (header.length < HEADER_BYTES || header.readUInt32BE(0) !== 0x7f454c46) return []
   if (header[4] !== 2 || header[5] !== 1 || header.readUInt16LE(18) !== X86_64) return []
@@ -29,10 +34,17 @@ export function neededLibraries(read: ReadAt): string[] {
       type === PT_LOAD && table !== undefined && table >= address && table < address + sizeBytes,
   )
   if (table === undefined || !load) return []
-  const strings = read(load.offset + table - load.address, tagged(DT_STRSZ) ?? 0)
-  return tags
-    .filter(({ tag }) => tag === DT_NEEDED)
-    .map(({ value }) => strings.toString("latin1", value, strings.indexOf(0, value)))
+  const start = table - load.address
+  const strings = read(load.offset + start, Math.min(tagged(DT_STRSZ) ?? Infinity, load.sizeBytes - start))
+  return tags.filter(({ tag }) => tag === DT_NEEDED).map(({ value }) => nameAt(path, strings, value))
+}
+
+function nameAt(path: string, strings: Buffer, at: number): string {
+  const end = strings.indexOf(0, at)
+  if (at < strings.length && end !== -1) return strings.toString("latin1", at, end)
+  throw new Fault("seal/bad-elf", `${path} needs a library whose name lies beyond the end of its names`, {
+    hint: "the file is damaged, or was made to be read in two ways: build it anew, or leave it out",
+  })
 }
 
 interface Segment {

@@ -63,6 +63,8 @@ async function start(request: RunRequest) {
   const variables = Object.entries(request.env ?? {}).map(
     ([name, value]) => `${name}=${quoteCommand([value])} `,
   )
+  const log = openCommandLog(request.logFile, `$ ${variables.join("")}${quoteCommand(words)}`)
+  await log.begin()
   const child = execa("setpriv", [...DIE_WITH_PARENT, "--", ...words], {
     ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
     env: { ...request.env },
@@ -77,9 +79,25 @@ async function start(request: RunRequest) {
   if (request.signal.aborted) end()
   const result = await child
   request.signal.removeEventListener("abort", end)
-  // in one piece, since another command may run beside it
-  await appendFile(request.logFile, `$ ${variables.join("")}${quoteCommand(words)}\n${result.all}\n`)
+  await log.end(result.all)
   return result
+}
+
+/** Who wrote last into each log. */
+const lastWriters = new Map<string, object>()
+
+/** The command stands there while it runs, and again above its output where another has written in between. */
+function openCommandLog(logFile: string, title: string) {
+  const self = {}
+  const write = (text: string) => {
+    lastWriters.set(logFile, self)
+    return appendFile(logFile, text)
+  }
+  return {
+    begin: () => write(`${title}\n`),
+    end: (output: string) =>
+      write(`${lastWriters.get(logFile) === self ? "" : `${title} (began above)\n`}${output}\n`),
+  }
 }
 
 /**

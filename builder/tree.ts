@@ -8,10 +8,10 @@ import { createGunzip } from "node:zlib"
 import { extract, type Header, pack } from "tar-stream"
 import { Fault, reasonOf } from "../contract/fault.ts"
 
-/** Bytes in memory, or a part of a file of the cache for what is large. */
+/** Bytes in memory, or for what is large a file of the cache, whole or from a byte on. */
 export type Content =
   | { readonly bytes: Buffer; readonly sizeBytes: number }
-  | { readonly file: string; readonly startByte: number; readonly sizeBytes: number }
+  | { readonly file: string; readonly startByte?: number; readonly sizeBytes: number }
 
 export type TreeEntry =
   | { readonly kind: "directory"; readonly mode: number; readonly uid: number; readonly gid: number }
@@ -26,6 +26,8 @@ export type TreeEntry =
     }
   | { readonly kind: "link"; readonly target: string }
 
+/** What has bytes of its own; a folder that says it has some would be waited for without end. */
+const FILE_TYPES: ReadonlySet<string> = new Set(["file", "contiguous-file"])
 /** How a file of gzip begins. */
 const GZIP = Buffer.from([0x1f, 0x8b])
 
@@ -67,7 +69,7 @@ async function readEntries(tar: string, skip: Skip, hold: Hold): Promise<Tree> {
     const sizeBytes = entry.header.size ?? 0
     if (path === "/" || skip(path, sizeBytes)) entry.resume()
     else {
-      const held = compressed || hold(path, sizeBytes)
+      const held = FILE_TYPES.has(entry.header.type ?? "") && (compressed || hold(path, sizeBytes))
       const content = held ? await readBytes(entry as AsyncIterable<Buffer>) : leaveBytes(entry, tar)
       const made = toEntry(entry.header, content, tree)
       if (made) tree.set(path, made)
@@ -185,17 +187,37 @@ async function writeFile(
 ): Promise<void> {
   const { content, mode, uid, gid } = entry
   const header = { name, type: "file", size: content.sizeBytes, mode, uid, gid, mtime } as const
-  const sink = writer.entry(header)
+  await pipeline(checkedContent(name, content), writer.entry(header))
+}
+
+/** The fault is thrown where the bytes come from, and so goes through the archive's own streams to whoever writes it. */
+async function* checkedContent(name: string, content: Content): AsyncGenerator<Buffer> {
+  const wrongSize = (what: string) => unwritable(name, `it has ${what} than ${content.sizeBytes} bytes`)
+  let left = content.sizeBytes
+  for await (const piece of readable(name, content)) {
+    left -= piece.length
+    if (left < 0) throw wrongSize("more")
+    yield piece
+  }
+  if (left > 0) throw wrongSize("fewer")
+}
+
+async function* readable(name: string, content: Content): AsyncGenerator<Buffer> {
   try {
-    await pipeline(readContent(content), sink)
+    yield* readContent(content)
   } catch (cause) {
-    throw new Fault("seal/unwritable", `${name} could not be written into the archive`, { cause })
+    throw unwritable(name, reasonOf(cause), cause)
   }
 }
 
-/** In pieces. */
+function unwritable(name: string, why: string, cause?: unknown): Fault {
+  return new Fault("seal/unwritable", `${name} could not be written into the archive: ${why}`, { cause })
+}
+
+/** In pieces; of a whole file all that it has, whatever was said of its size. */
 export function readContent(content: Content): Iterable<Buffer> | AsyncIterable<Buffer> {
   if ("bytes" in content) return [content.bytes]
+  if (!("startByte" in content)) return createReadStream(content.file)
   const { file, startByte: start, sizeBytes } = content
   return sizeBytes === 0 ? [] : createReadStream(file, { start, end: start + sizeBytes - 1 })
 }

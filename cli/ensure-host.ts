@@ -14,8 +14,8 @@ import { printable, readTailText } from "../machine/read-tail-text.ts"
 import type { CliContext } from "./context.ts"
 
 const DEADLINE_MS = 20_000
-/** A service that runs already, but whose disk is busy, may have let its first question wait. */
-const OTHER_MS = 10_000
+/** How long a service that listens may have no time to answer: its disk is busy, or its processors are. */
+const BUSY_MS = 20_000
 
 /** Fault: `host/not-started`, with the last lines of its log. The caller disposes the client. */
 export async function ensureHost(context: CliContext): Promise<HostClient> {
@@ -40,14 +40,37 @@ export function refuseLongHome(home: Home): void {
   )
 }
 
-/** The host service if it answers; null if it does not run. */
+/** The host service, which is waited for where it listens and has no time; null if it does not run. */
 export async function findHost(context: CliContext): Promise<HostClient | null> {
-  if (!existsSync(context.home.hostSocket)) return null
+  const { hostSocket } = context.home
+  if (!existsSync(hostSocket)) return null
+  return openAnswering(context, async (host) => {
+    if (await answers(host, context.signal)) return true
+    if (!(await isListenedOn(hostSocket))) return false
+    return context.progress.step("Host service, which is busy", async () => {
+      const deadlineMs = context.now() + BUSY_MS
+      while (context.now() < deadlineMs && (await isListenedOn(hostSocket))) {
+        if (await answers(host, context.signal)) return true
+      }
+      return false
+    })
+  })
+}
+
+/** A client that is closed, however the waiting for its answer ends, unless there is one. */
+async function openAnswering(
+  context: CliContext,
+  wait: (host: HostClient) => Promise<boolean>,
+): Promise<HostClient | null> {
   const { openHostClient } = await import("../machine/host-client.ts")
   const host = openHostClient(context.home.hostSocket)
-  if (await answers(host, context.signal)) return host
-  host[Symbol.dispose]()
-  return null
+  let answered = false
+  try {
+    answered = await wait(host)
+  } finally {
+    if (!answered) host[Symbol.dispose]()
+  }
+  return answered ? host : null
 }
 
 async function answers(host: HostClient, signal: AbortSignal): Promise<boolean> {
@@ -62,34 +85,26 @@ async function answers(host: HostClient, signal: AbortSignal): Promise<boolean> 
 }
 
 async function startHost(context: CliContext): Promise<HostClient> {
-  const { openHostClient } = await import("../machine/host-client.ts")
   const { child, logStart } = spawnHost(context)
-  const host = openHostClient(context.home.hostSocket)
   const deadlineMs = context.now() + DEADLINE_MS
-  while (!(await answers(host, context.signal))) {
-    // another command may have started one at the same moment: then ours ends, and that one answers
-    const ended = child.exitCode !== null || child.signalCode !== null
-    const late = context.now() > deadlineMs
-    if (late || (ended && !(await answersSoon(host, context)))) {
-      host[Symbol.dispose]()
-      throw await notStarted(
-        context,
-        logStart,
-        late ? `it did not answer in ${DEADLINE_MS / 1000} s` : "it ended",
-      )
+  let why = "it ended"
+  const host = await openAnswering(context, async (host) => {
+    while (!(await answers(host, context.signal))) {
+      // another command may have started one at the same moment: then ours ends, and that one answers
+      if (child.exitCode !== null || child.signalCode !== null) {
+        await delay(1000, null, { signal: context.signal })
+        return answers(host, context.signal)
+      }
+      if (context.now() > deadlineMs) {
+        why = `it did not answer in ${DEADLINE_MS / 1000} s`
+        return false
+      }
+      await delay(50, null, { signal: context.signal })
     }
-    await delay(50)
-  }
+    return true
+  })
+  if (host === null) throw await notStarted(context, logStart, why)
   return host
-}
-
-async function answersSoon(host: HostClient, context: CliContext): Promise<boolean> {
-  const deadlineMs = context.now() + OTHER_MS
-  do {
-    await delay(1000)
-    if (await answers(host, context.signal)) return true
-  } while (context.now() < deadlineMs && (await isListenedOn(context.home.hostSocket)))
-  return false
 }
 
 /** The kernel takes a connection for a service that has no time for it; for one that is gone it does not. */

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import type { Command } from "commander"
 import { Fault, reasonOf } from "../contract/fault.ts"
+import { machineLayout } from "../contract/home.ts"
 import { jsonText } from "../contract/json-text.ts"
 import type { Log } from "../host-proxy/exchange.ts"
 import type { Host } from "../host-proxy/open-host.ts"
@@ -93,6 +94,11 @@ async function sweepUntil(signal: AbortSignal, context: CliContext, host: Host, 
       for (const name of [...ended, ...removed]) {
         await host.detach(name)
         log(`${name}: has ended`)
+      }
+      // removed while this service had no time to be told
+      for (const name of host.served().filter((one) => !existsSync(machineLayout(context.home, one).dir))) {
+        await host.detach(name)
+        log(`${name}: was removed`)
       }
     } catch (thrown) {
       log(`sweep: ${reasonOf(thrown)}`)

@@ -54,7 +54,7 @@ function readContext(): CliContext {
     home: homeLayout(resolve(environment["STEREO_HOME"] ?? join(homedir(), ".local", "share", "stereo"))),
     projectDir: resolve(import.meta.dirname, ".."),
     environment,
-    progress: terminalProgress(process.stderr, Date.now),
+    progress: terminalProgress(process.stderr, environment, Date.now),
     signal: interrupted.signal,
     now: Date.now,
     print: (text) => process.stdout.write(text),

@@ -11,9 +11,22 @@ const CACHED = "cached"
 /** Of a title; what is longer goes on. */
 const TITLE_COLUMNS = 60
 
-export function terminalProgress(stream: NodeJS.WriteStream, now: () => number): Progress {
-  // a terminal that says it has no columns, as script(1) and some CI make it, keeps ora drawing for ever
-  const begin = stream.isTTY && stream.columns > 0 ? openSpinner(stream) : drawLines(stream)
+type Environment = Readonly<Record<string, string | undefined>>
+
+export function terminalProgress(
+  stream: NodeJS.WriteStream,
+  environment: Environment,
+  now: () => number,
+): Progress {
+  const begin = canRedraw(stream, environment) ? openSpinner(stream) : drawLines(stream)
+  const told = new WeakSet<object>()
+  // one failure ends whatever runs beside it, and all that it was a part of: it is one step's own
+  const isNews = (thrown: unknown) => {
+    if (typeof thrown !== "object" || thrown === null) return true
+    const news = !told.has(thrown)
+    told.add(thrown)
+    return news
+  }
   return {
     async step(title, work) {
       const startedAtMs = now()
@@ -21,21 +34,29 @@ export function terminalProgress(stream: NodeJS.WriteStream, now: () => number):
       const drawing = await begin(title, seconds)
       try {
         const result = await work(drawing.note)
-        drawing.end(true)
+        drawing.end("done")
         return result
       } catch (thrown) {
-        drawing.end(false)
+        drawing.end(isNews(thrown) ? "failed" : "ended")
         throw thrown
       }
     },
   }
 }
 
+/**
+ * A terminal that says it has no columns, as script(1) and some CI make it, keeps ora drawing for ever; one that cannot
+ * move its cursor, or a log that poses as a terminal, would get a line for each change.
+ */
+function canRedraw(stream: NodeJS.WriteStream, environment: Environment): boolean {
+  return stream.isTTY && stream.columns > 0 && environment["TERM"] !== "dumb" && !("CI" in environment)
+}
+
 type Begin = (title: string, seconds: () => string) => Drawing | Promise<Drawing>
 
 interface Drawing {
   note(text: string): void
-  end(succeeded: boolean): void
+  end(how: "done" | "failed" | "ended"): void
 }
 
 interface Running {
@@ -60,12 +81,13 @@ function openSpinner(stream: NodeJS.WriteStream): Begin {
         noted = text
         drawRunning(spinner, running)
       },
-      end: (succeeded) => {
+      end: (how) => {
         running.splice(running.indexOf(step), 1)
         spinner.suffixText = ""
         const line = renderRow(shown(), noted === CACHED ? CACHED : seconds(), stream.columns)
-        if (succeeded) spinner.succeed(line)
-        else spinner.fail(line)
+        if (how === "done") spinner.succeed(line)
+        else if (how === "failed") spinner.fail(line)
+        else spinner.stopAndPersist({ symbol: "-", text: line })
         drawRunning(spinner, running)
       },
     }
@@ -99,9 +121,9 @@ function drawLines(stream: NodeJS.WriteStream): Begin {
       note: (text) => {
         shown = `${title}: ${text}`
       },
-      end: (succeeded) => {
+      end: (how) => {
         clearTimeout(timer)
-        if (late) stream.write(`${succeeded ? "done" : "failed"}: ${shown} (${seconds()})\n`)
+        if (late) stream.write(`${how}: ${shown} (${seconds()})\n`)
       },
     }
   }

@@ -34,6 +34,8 @@ export interface HostOptions {
 export interface Host extends AsyncDisposable {
   /** Lets go of a machine that has ended. */
   detach(name: string): Promise<void>
+  /** Names of the machines that it holds something of. */
+  served(): readonly string[]
   /** Resolves when somebody asked for the end by `POST /stop`. */
   readonly stopAsked: Promise<void>
 }
@@ -65,7 +67,12 @@ export async function openHost(options: HostOptions): Promise<Host> {
   socket.serve({ health, machines, stop: stop.resolve, log })
   const owned = parts.move()
   const detach = (name: string) => machines.detach(name)
-  return { detach, stopAsked: stop.promise, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return {
+    detach,
+    served: () => machines.names(),
+    stopAsked: stop.promise,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }
 
 /** The machines that are served; changes to one machine happen one after the other. */

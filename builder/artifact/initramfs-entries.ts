@@ -69,15 +69,15 @@ function file(path: string, mode: number, bytes: Buffer): CpioEntry {
 
 function librariesOf(tree: Tree, program: Buffer): CpioEntry[] {
   const found = new Map<string, Buffer>()
-  const visit = (bytes: Buffer): void => {
-    for (const name of neededLibraries((at, sizeBytes) => bytes.subarray(at, at + sizeBytes))) {
+  const visit = (path: string, bytes: Buffer): void => {
+    for (const name of neededLibraries(path, (at, sizeBytes) => bytes.subarray(at, at + sizeBytes))) {
       if (name === LOADER || found.has(name)) continue
       const library = fileBytes(tree, `${LIBRARY_DIR}/${name}`)
       found.set(name, library)
-      visit(library)
+      visit(name, library)
     }
   }
-  visit(program)
+  visit("dmsetup", program)
   return [...found].map(([name, bytes]) => file(`lib/x86_64-linux-gnu/${name}`, 0o755, bytes))
 }
 

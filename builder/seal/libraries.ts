@@ -25,7 +25,7 @@ export function dropUnusedLibraries(tree: Tree, loadedByName: readonly string[])
     else if (entry.kind === "file") visitNeeds(path, entry.content)
   }
   const visitNeeds = (path: string, content: Content): void => {
-    for (const name of neededLibraries(readerOf(content))) visit(locate(tree, name, path), path)
+    for (const name of neededLibraries(path, readerOf(content))) visit(locate(tree, name, path), path)
   }
   for (const [path, entry] of tree) {
     if (entry.kind === "file" && !common.includes(path)) visitNeeds(path, entry.content)
@@ -45,7 +45,7 @@ function locate(tree: Tree, name: string, askedBy: string): string {
 
 function readerOf(content: Content): ReadAt {
   if ("bytes" in content) return (at, sizeBytes) => content.bytes.subarray(at, at + sizeBytes)
-  const { file, startByte, sizeBytes: all } = content
+  const { file, startByte = 0, sizeBytes: all } = content
   return (at, wanted) => {
     const piece = Buffer.alloc(Math.max(0, Math.min(wanted, all - at)))
     if (piece.length === 0) return piece

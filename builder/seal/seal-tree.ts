@@ -49,6 +49,9 @@ export interface SealedTree {
   readonly report: SealReport
 }
 
+/** What is larger is read where it lies, once for its hash and once to be written. */
+const HELD_BYTES = 1_048_576
+
 /** Writes the sealed tree as a tar archive, lists it, and says what was taken away. */
 export async function sealTree(request: SealRequest): Promise<SealedTree> {
   const { plan } = request
@@ -57,18 +60,19 @@ export async function sealTree(request: SealRequest): Promise<SealedTree> {
     plan.keep.flatMap(({ items }) => items),
   )
   const pruned = plan.prune.map(({ why }) => ({ why, files: 0, sizeBytes: 0 }))
-  const tree = await readTree(request.debianTar, (path, sizeBytes) => {
+  const skip = (path: string, sizeBytes: number) => {
     const row = pruned[prune(path) ?? -1]
     if (row) {
       row.files += 1
       row.sizeBytes += sizeBytes
     }
     return row !== undefined || path.startsWith("/dev/")
-  })
+  }
+  const tree = await readTree(request.debianTar, skip, (_path, sizeBytes) => sizeBytes <= HELD_BYTES)
   const origins: Origins = new Map()
   for (const [path, name] of request.debianOwners) origins.set(path, `deb:${name}`)
   for (const { path, mode, file, npm } of request.npmFiles) {
-    const content = { file, startByte: 0, sizeBytes: (await stat(file)).size }
+    const content = { file, sizeBytes: (await stat(file)).size }
     tree.set(path, { kind: "file", mode, uid: 0, gid: 0, content })
     origins.set(path, `npm:${npm}`)
   }

@@ -23,6 +23,26 @@ describe("run", () => {
     expect(log).toContain("err")
   })
 
+  it("logs a command while it runs, and names it again where another's output came in between", async () => {
+    using folder = openFolder()
+    const logFile = join(folder.dir, "log")
+    const base = { purpose: "a test", logFile, signal: new AbortController().signal }
+    const gate = join(folder.dir, "gate")
+    const slow = ["sh", "-c", `while [ ! -e ${gate} ]; do sleep 0.05; done; echo slow`] as const
+    const running = run({ ...base, command: slow })
+    await vi.waitFor(() => expect(readFileSync(logFile, "utf8")).toContain("echo slow"))
+    await run({ ...base, command: ["echo", "quick"] })
+    await run({ ...base, command: ["touch", gate] })
+    await running
+    const lines = readFileSync(logFile, "utf8").split("\n")
+    const started = lines[0] ?? ""
+    expect(started).toMatch(/^\$ sh -c .*echo slow/)
+    expect(lines).toEqual([
+      ...[started, "$ echo quick", "quick", `$ touch ${gate}`, ""],
+      ...[`${started} (began above)`, "slow", ""],
+    ])
+  })
+
   it("shows the last lines of a command that failed, and where the rest is", async () => {
     using folder = openFolder()
     const request = {

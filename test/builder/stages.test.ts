@@ -31,11 +31,7 @@ describe("stages side by side", () => {
     const pidFile = join(folder.dir, "pid")
     let over = false
     const working = stages.sideBySide([
-      () =>
-        make(stages, "program", async () => {
-          const command = ["sh", "-c", `echo $$ > ${pidFile}; exec sleep 600`] as const
-          await run({ ...stages.runner, command, purpose: "a program" })
-        }),
+      () => make(stages, "program", () => runForever(stages, pidFile)),
       () =>
         make(stages, "own", async () => {
           await sleep(300)
@@ -44,7 +40,7 @@ describe("stages side by side", () => {
         }),
       () =>
         make(stages, "broken", async () => {
-          while (!existsSync(pidFile) || readFileSync(pidFile, "utf8") === "") await sleep(10)
+          while (!isWritten(pidFile)) await sleep(10)
           throw new Error("the gate is shut")
         }),
     ])
@@ -56,15 +52,40 @@ describe("stages side by side", () => {
     // nothing may begin after it, as after an interruption
     await expect(stages.plain("after", "after", async () => undefined)).rejects.toThrow("the gate is shut")
   })
+
+  it("when the caller gives up: programs end, nothing half is left, and the reason is the caller's", async () => {
+    using folder = openFolder()
+    const interrupted = new AbortController()
+    const stages = await open(folder.dir, interrupted)
+    const pidFile = join(folder.dir, "pid")
+    const working = stages.sideBySide([
+      () => make(stages, "program", () => runForever(stages, pidFile)),
+      () => make(stages, "own", () => sleep(50)),
+    ])
+    working.catch(() => null)
+    while (!isWritten(pidFile)) await sleep(10)
+    interrupted.abort(new Error("stopped by SIGINT"))
+    await expect(working).rejects.toThrow("stopped by SIGINT")
+    expect(existsSync(`/proc/${readFileSync(pidFile, "utf8").trim()}`)).toBe(false)
+    expect(readdirSync(join(folder.dir, "cache", "program"))).toEqual([])
+  })
 })
 
-function open(dir: string): Promise<Stages> {
+function runForever(stages: Stages, pidFile: string): Promise<unknown> {
+  const command = ["sh", "-c", `echo $$ > ${pidFile}; exec sleep 600`] as const
+  return run({ ...stages.runner, command, purpose: "a program" })
+}
+
+function isWritten(file: string): boolean {
+  return existsSync(file) && readFileSync(file, "utf8") !== ""
+}
+
+function open(dir: string, { signal } = new AbortController()): Promise<Stages> {
   const home = homeLayout(dir)
   mkdirSync(home.cache, { recursive: true })
-  const { signal } = new AbortController()
   return openStages({ home, progress: silentProgress, signal, now: Date.now }, "test")
 }
 
-function make(stages: Stages, name: string, work: () => Promise<void>): Promise<string> {
-  return stages.stage({ name, title: name, inputs: name, make: work })
+function make(stages: Stages, name: string, work: () => Promise<unknown>): Promise<string> {
+  return stages.stage({ name, title: name, inputs: name, make: async () => void (await work()) })
 }

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { terminalProgress } from "../../cli/progress.ts"
 
-const progress = terminalProgress(process.stderr, Date.now)
+const progress = terminalProgress(process.stderr, process.env, Date.now)
 await progress.step("plan: base", () => sleep(1))
 await progress.step("rootfs: the root's Debian packages", async (note) => note("cached"))
 await progress.step("build lock", async (note) => {

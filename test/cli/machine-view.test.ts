@@ -24,7 +24,7 @@ why = "models are called here"
 function context(home: Home): CliContext {
   return {
     ...{ home, projectDir, environment: {}, signal: AbortSignal.timeout(60_000), now: Date.now },
-    progress: terminalProgress(process.stderr, Date.now),
+    progress: terminalProgress(process.stderr, process.env, Date.now),
     print: () => undefined,
     exitWith: () => undefined,
   }

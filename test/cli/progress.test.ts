@@ -30,14 +30,29 @@ describe("progress off a terminal", () => {
     expect(text()).toBe("Long: half way …\ndone: Long: half way (2.5 s)\n")
   })
 
-  it("writes lines to a terminal that has no columns", async () => {
-    const { progress, text } = open({ isTTY: true, columns: 0 })
+  it.each([
+    ["that has no columns", { columns: 0 }, {}],
+    ["that cannot move its cursor", { columns: 80 }, { TERM: "dumb" }],
+    ["that is a log of CI", { columns: 80 }, { CI: "true" }],
+  ])("writes lines to a terminal %s", async (_what, { columns }, environment) => {
+    const { progress, text } = open({ isTTY: true, columns }, environment)
     const work = Promise.withResolvers<void>()
     const step = progress.step("Long", () => work.promise)
     await vi.advanceTimersByTimeAsync(2500)
     work.resolve()
     await step
     expect(text()).toBe("Long …\ndone: Long (2.5 s)\n")
+  })
+
+  it("says of what failed that it failed, and of what ended with it that it ended", async () => {
+    const { progress, text } = open()
+    const gate = Promise.withResolvers<void>()
+    const thrown = new Error("no")
+    const steps = ["Gate", "Disk"].map((title) => progress.step(title, () => gate.promise))
+    await vi.advanceTimersByTimeAsync(2500)
+    gate.reject(thrown)
+    await Promise.allSettled(steps)
+    expect(text()).toBe("Gate …\nDisk …\nfailed: Gate (2.5 s)\nended: Disk (2.5 s)\n")
   })
 
   it("passes a failure on", async () => {
@@ -47,10 +62,13 @@ describe("progress off a terminal", () => {
   })
 })
 
-function open(terminal: { readonly isTTY?: true; readonly columns?: number } = {}) {
+function open(
+  terminal: { readonly isTTY?: true; readonly columns?: number } = {},
+  environment: Readonly<Record<string, string>> = {},
+) {
   const stream = Object.assign(new PassThrough(), terminal)
   // a stream without isTTY, as a pipe is; the rest of WriteStream is not used off a terminal
-  const progress = terminalProgress(stream as unknown as NodeJS.WriteStream, Date.now)
+  const progress = terminalProgress(stream as unknown as NodeJS.WriteStream, environment, Date.now)
   const said: string[] = []
   stream.on("data", (chunk) => said.push(String(chunk)))
   return { progress, text: () => said.join("") }

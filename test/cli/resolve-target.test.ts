@@ -76,7 +76,7 @@ function commit(message: string): void {
 function context(signal = new AbortController().signal): CliContext {
   return {
     ...{ home: homeLayout(join(root, "home")), projectDir: project, environment: {}, signal },
-    progress: terminalProgress(process.stderr, Date.now),
+    progress: terminalProgress(process.stderr, process.env, Date.now),
     now: Date.now,
     print: () => undefined,
     exitWith: () => undefined,

@@ -26,7 +26,7 @@ const SHOWN: readonly EscapeId[] = [
 buildImages()
 await using provider = await openFakeProvider()
 await using home = openDemoHome(provider.url)
-const progress = terminalProgress(process.stderr, Date.now)
+const progress = terminalProgress(process.stderr, process.env, Date.now)
 await home.watch(["up", "--image", "coder", "--name", MACHINE, "--team", "demo", "--project", "first-light"])
 const said = await progress.step("Claude Code works in the machine", () => runAgent(home))
 await progress.step("Tools for the escape attempts", () => prepareEscapes(home, MACHINE))
