@@ -26,7 +26,7 @@ export type TreeEntry =
     }
   | { readonly kind: "link"; readonly target: string }
 
-/** What has bytes of its own; a folder that says it has some would be waited for without end. */
+/** What has bytes of its own; those of a folder that says it has some would be waited for without end. */
 const FILE_TYPES: ReadonlySet<string> = new Set(["file", "contiguous-file"])
 /** How a file of gzip begins. */
 const GZIP = Buffer.from([0x1f, 0x8b])
