@@ -70,9 +70,9 @@ export async function upOnEc2(
 async function findAmi(context: CliContext, clients: CloudClients, reference: string): Promise<string> {
   if (/^ami-[0-9a-f]+$/.test(reference)) return reference
   const { readImage } = await import("../../builder/image-store.ts")
-  const { findImage } = await import("../../publish/ec2/find-published.ts")
-  const { name, digest, manifest } = await readImage(context.home, reference)
-  const found = await findImage(clients, { name, digest, plan: manifest.plan }, context.signal)
+  const { findAnyImage } = await import("../../publish/ec2/find-image.ts")
+  const { name, digest } = await readImage(context.home, reference)
+  const found = await findAnyImage({ clients, digest, signal: context.signal })
   if (found !== null) return found.id
   const { region } = clients.place
   throw new Fault("ec2/not-published", `${name} ${digest.slice(0, 12)} is not an AMI in ${region}`, {

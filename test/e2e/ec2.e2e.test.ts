@@ -266,16 +266,21 @@ describe("an image for a site", () => {
 })
 
 describe("its disk, published", () => {
-  it("is in the snapshot byte for byte, and a second run finds the AMI", async () => {
+  it("is in the snapshot byte for byte, and a second run finds the AMI, but not for other keys", async () => {
     const aws = await openAws()
     await using _ = aws
     const cloud = ["--region", "eu-central-1", "--endpoint", aws.url, "--poll", "0.1"]
     const publish = (...more: string[]) =>
       home.json(["publish", "ec2", "base-ec2", ...cloud, ...more], { environment: FAKE_CREDENTIALS })
-    await publish("--dry-run")
-    expect(writesOf(aws.calls)).toEqual([])
     const first = (await publish()) as PublishReport
     expect(first).toMatchObject({ created: true, blocks: { resumed: 0 } })
+    aws.calls.length = 0
+    const uefiData = join(home.root, "uefi-data")
+    writeFileSync(uefiData, "QU1aTlVFRkk=\n")
+    const foreseen = await publish("--dry-run", "--uefi-data", uefiData)
+    // the snapshot is there, and the AMI is another
+    expect(foreseen).toMatchObject({ imageId: null, calls: [{ call: "RegisterImage" }] })
+    expect(writesOf(aws.calls)).toEqual([])
     expect(await publish()).toMatchObject({ created: false, imageId: first.imageId })
     await using lab = await openLab(aws)
     const blocks = await lab.readBack(first.snapshotId ?? "")
