@@ -1,10 +1,10 @@
 /** `stereo publish ec2 IMAGE`: makes an AMI of a built image, once. */
 
-import { mkdtemp, readFile, realpath, rm } from "node:fs/promises"
+import { mkdtemp, realpath, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Command, InvalidArgumentError } from "commander"
-import { Fault, reasonOf } from "../contract/fault.ts"
+import { Fault } from "../contract/fault.ts"
 import { storedName } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
 import { mebibytes } from "../contract/mebibytes.ts"
@@ -13,22 +13,20 @@ import type { Foresight } from "../publish/ec2/foresee.ts"
 import type { PublishReport, PublishRequest } from "../publish/ec2/publish-image.ts"
 import type { CliContext } from "./context.ts"
 import { addCloudOptions, type CloudOptions, readPlace } from "./ec2/cloud-options.ts"
+import type { SecureBootChoice, SecureBootOptions } from "./ec2/read-secure-boot.ts"
 
-interface PublishOptions extends CloudOptions {
+interface PublishOptions extends CloudOptions, SecureBootOptions {
   readonly dryRun?: boolean
   readonly restart?: boolean
   readonly parallel: number
-  readonly uefiData?: string
-  readonly secureBootKey?: string
-  readonly secureBootCert?: string
-  readonly signedUki?: string
   readonly json?: boolean
 }
 
 const HELP = `
 The image's raw disk is written to a snapshot by the EBS direct APIs: blocks that are not zero, and of a later version
 only those that changed. The AMI boots by UEFI with a TPM and takes IMDSv2 only. It is tagged with the digest of the
-image's manifest: a second run finds it and makes nothing; an interrupted one goes on where it was.
+image's manifest, the certificate of its signature and its UEFI data: a second run with the same finds it and makes
+nothing; an interrupted one goes on where it was.
 Permissions, costs and what was tested against what: docs/ec2.md.
 
 Examples:
@@ -72,10 +70,11 @@ async function publishOnEc2(context: CliContext, reference: string, options: Pub
   const { home, progress, signal } = context
   const { readImageFolder } = await import("./registry/read-image-folder.ts")
   const { openClients } = await import("../publish/ec2/open-clients.ts")
+  const { readSecureBoot } = await import("./ec2/read-secure-boot.ts")
   const { publishImage } = await import("../publish/ec2/publish-image.ts")
   const { foreseePublish } = await import("../publish/ec2/foresee.ts")
   const place = readPlace(context, options)
-  const uefiData = await readUefiData(options.uefiData)
+  const { signing, secureBoot } = await readSecureBoot(options)
   const { dir, manifest, digest } = await progress.step(`Verifying ${reference}`, () =>
     readImageFolder(context, reference, "all"),
   )
@@ -86,9 +85,8 @@ async function publishOnEc2(context: CliContext, reference: string, options: Pub
   const request: PublishRequest = {
     ...{ clients, home, progress, signal, pollMs: options.poll * 1000, parallel: options.parallel },
     image: { name: storedName(manifest), digest, plan: manifest.plan },
-    exportDisk: () => exportDisk(context, options, { dir, manifest, disk }),
-    restart: options.restart === true,
-    ...(uefiData === undefined ? {} : { uefiData }),
+    exportDisk: () => exportDisk(context, { dir, manifest, disk, signing }),
+    ...{ secureBoot, restart: options.restart === true },
   }
   try {
     if (options.dryRun) {
@@ -107,15 +105,12 @@ async function publishOnEc2(context: CliContext, reference: string, options: Pub
 type Exported = Pick<
   Awaited<ReturnType<typeof import("./registry/read-image-folder.ts").readImageFolder>>,
   "dir" | "manifest"
-> & {
-  readonly disk: string
-}
+> &
+  Pick<SecureBootChoice, "signing"> & {
+    readonly disk: string
+  }
 
-async function exportDisk(
-  context: CliContext,
-  options: PublishOptions,
-  { dir, manifest, disk }: Exported,
-): Promise<string> {
+async function exportDisk(context: CliContext, { dir, manifest, disk, signing }: Exported): Promise<string> {
   const { home, progress, signal } = context
   const { exportImage } = await import("../builder/export-image.ts")
   const toolsDir = await realpath(currentToolsTree(home)).catch((cause: unknown) => {
@@ -125,38 +120,11 @@ async function exportDisk(
     })
   })
   await exportImage({
-    ...{ dir, manifest, toolsDir, progress, signal, format: "raw", output: disk },
-    signing: readSigning(options),
+    ...{ dir, manifest, signing, toolsDir, progress, signal, format: "raw", output: disk },
     firmwareVariables: null,
     logFile: join(home.cache, "logs", "publish-ec2.log"),
   })
   return disk
-}
-
-/** Null: not for Secure Boot. */
-function readSigning({ secureBootKey: key, secureBootCert: certificate, signedUki }: PublishOptions) {
-  if (key === undefined && certificate === undefined) return signedUki === undefined ? null : { signedUki }
-  if (key !== undefined && certificate !== undefined && signedUki === undefined) return { key, certificate }
-  throw new Fault(
-    "export/half-a-key",
-    "a signature needs both a key and its certificate, or is there already",
-    {
-      hint: "give --secure-boot-key and --secure-boot-cert together, or --signed-uki alone",
-    },
-  )
-}
-
-/** Base64, at most what RegisterImage takes. */
-async function readUefiData(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new Fault("ec2/bad-uefi-data", `${file} cannot be read: ${reasonOf(cause)}`, { cause })
-  })
-  const data = text.replace(/\s/g, "")
-  if (/^[A-Za-z0-9+/]+=*$/.test(data) && data.length <= 64_000) return data
-  throw new Fault("ec2/bad-uefi-data", `${file}: expected at most 64000 characters of base64`, {
-    hint: "virt-fw-vars --output-aws FILE writes it from a store with your keys",
-  })
 }
 
 function describe({ imageId, region, created, snapshotId, parentSnapshotId, blocks }: PublishReport): string {

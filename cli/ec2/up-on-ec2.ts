@@ -1,10 +1,11 @@
 /** `stereo up --on ec2`: a command or a session in an instance of its own, which is terminated afterwards. */
 
 import { readFile } from "node:fs/promises"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { machineName } from "../../contract/card.ts"
 import { Fault } from "../../contract/fault.ts"
 import { newIdentifier } from "../../contract/identifier.ts"
+import { storedName } from "../../contract/image-name.ts"
 import { SSH_PORTS } from "../../contract/wire.ts"
 import type { RemoteRequest } from "../../machine/execute-remote.ts"
 import type { CloudClients } from "../../publish/ec2/open-clients.ts"
@@ -66,18 +67,33 @@ export async function upOnEc2(
   exitWith(code)
 }
 
-/** An AMI by its id, or that of a built image, which must have been published in this region. */
+/**
+ * An AMI by its id, which is then what is trusted; or that of a built image, which must have been published in this
+ * region, and is refused as `up` refuses it here, before anything is asked of AWS.
+ */
 async function findAmi(context: CliContext, clients: CloudClients, reference: string): Promise<string> {
   if (/^ami-[0-9a-f]+$/.test(reference)) return reference
-  const { readImage } = await import("../../builder/image-store.ts")
-  const { findImage } = await import("../../publish/ec2/find-published.ts")
-  const { name, digest, manifest } = await readImage(context.home, reference)
-  const found = await findImage(clients, { name, digest, plan: manifest.plan }, context.signal)
+  const { findAnyImage } = await import("../../publish/ec2/find-image.ts")
+  const { name, digest } = await context.progress.step(`Verifying ${reference}`, () =>
+    verifyImage(context, reference),
+  )
+  const found = await findAnyImage({ clients, digest, signal: context.signal })
   if (found !== null) return found.id
   const { region } = clients.place
   throw new Fault("ec2/not-published", `${name} ${digest.slice(0, 12)} is not an AMI in ${region}`, {
     hint: `publish it: stereo publish ec2 ${reference} --region ${region}`,
   })
+}
+
+/** By name, by digest or by its beginning. Faults: `image/not-built`, `image/not-verified`, `keys/*`. */
+async function verifyImage({ home }: CliContext, reference: string) {
+  const { findImageFolder } = await import("../../builder/find-image-folder.ts")
+  const { readImage } = await import("../../machine/image/read-image.ts")
+  const { checkRoot } = await import("../../machine/image/check-root.ts")
+  const { dir, name } = await findImageFolder(home, reference)
+  const image = await readImage(home, name ?? basename(dir))
+  await checkRoot(image)
+  return { name: storedName(image.manifest), digest: basename(image.dir) }
 }
 
 function readName(text: string): string {

@@ -5,7 +5,7 @@ import { DeleteSnapshotCommand } from "@aws-sdk/client-ec2"
 import { Fault } from "../../contract/fault.ts"
 import type { Progress } from "../../contract/progress.ts"
 import { callAws, refusalOf } from "./call-aws.ts"
-import { type FoundSnapshot, findParent, findSnapshots } from "./find-published.ts"
+import { type FoundSnapshot, findParent, findSnapshots } from "./find-snapshots.ts"
 import type { SnapshotNotes } from "./journal.ts"
 import type { CloudClients } from "./open-clients.ts"
 import {

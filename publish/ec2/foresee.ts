@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto"
 import { foreseeSnapshot } from "./fill-snapshot.ts"
-import { findImage } from "./find-published.ts"
+import { findImage } from "./find-image.ts"
 import { openNotes } from "./journal.ts"
 import { planImage } from "./plan-calls.ts"
 import { notesDir, type PublishRequest } from "./publish-image.ts"
@@ -32,7 +32,7 @@ export async function foreseePublish(request: PublishRequest): Promise<Foresight
   const { clients, image, progress, signal } = request
   const { region } = clients.place
   const existing = await progress.step(`Look for the image in ${region}`, () =>
-    findImage(clients, image, signal),
+    findImage({ clients, digest: image.digest, signal }, request.secureBoot),
   )
   if (existing !== null) return { region, imageId: existing.id, calls: [], blocks: null }
   const notes = openNotes(notesDir(request.home, region))
@@ -50,7 +50,7 @@ export async function foreseePublish(request: PublishRequest): Promise<Foresight
     ...(finished
       ? []
       : [{ call: "CompleteSnapshot", times: 1, parameters: { SnapshotId: id, ...plan.complete } }]),
-    { call: "RegisterImage", times: 1, parameters: planImage(image, id, request.uefiData) },
+    { call: "RegisterImage", times: 1, parameters: planImage(image, id, request.secureBoot) },
   ]
   const total = Math.ceil(disk.sizeBytes / BLOCK_BYTES)
   const bytesToSend = left.length * BLOCK_BYTES

@@ -5,6 +5,7 @@ import type { CompleteSnapshotRequest, StartSnapshotRequest } from "@aws-sdk/cli
 import type { RegisterImageRequest } from "@aws-sdk/client-ec2"
 import type { BlockMap, DiskBlocks } from "./read-blocks.ts"
 import { ZERO_SHA256 } from "./read-blocks.ts"
+import { nameSecureBoot, type SecureBoot, tagSecureBoot } from "./secure-boot.ts"
 
 /** Tags by which stereo finds again what it made. */
 export const TAGS = {
@@ -84,14 +85,14 @@ export function digestBlocks(blocks: BlockMap): string {
   )
 }
 
-/** `uefiData`: a variable store in EC2's own form, base64; undefined: firmware without keys, Secure Boot off. */
+/** Its name and tags tell it from an AMI of the same image with another Secure Boot. */
 export function planImage(
   image: PublishedImage,
   snapshotId: string,
-  uefiData?: string,
+  secureBoot: SecureBoot,
 ): RegisterImageRequest {
   return {
-    Name: `stereo-${image.name}-${image.digest.slice(0, 16)}`,
+    Name: `stereo-${image.name}-${image.digest.slice(0, 16)}${nameSecureBoot(secureBoot)}`,
     Description: `stereo image ${image.name}, manifest ${image.digest}`,
     Architecture: "x86_64",
     VirtualizationType: "hvm",
@@ -106,8 +107,8 @@ export function planImage(
         Ebs: { SnapshotId: snapshotId, VolumeType: "gp3", DeleteOnTermination: true },
       },
     ],
-    ...(uefiData === undefined ? {} : { UefiData: uefiData }),
-    TagSpecifications: [{ ResourceType: "image", Tags: imageTags(image) }],
+    ...(secureBoot.uefiData === null ? {} : { UefiData: secureBoot.uefiData }),
+    TagSpecifications: [{ ResourceType: "image", Tags: [...imageTags(image), ...tagSecureBoot(secureBoot)] }],
   }
 }
 

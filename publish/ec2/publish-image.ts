@@ -6,12 +6,13 @@ import type { Home } from "../../contract/home.ts"
 import type { Progress } from "../../contract/progress.ts"
 import { awaitImage, awaitSnapshot } from "./await-state.ts"
 import { type BegunSnapshot, beginSnapshot, completeSnapshot } from "./fill-snapshot.ts"
-import { findImage } from "./find-published.ts"
+import { findImage } from "./find-image.ts"
 import { openNotes } from "./journal.ts"
 import type { CloudClients } from "./open-clients.ts"
 import type { PublishedImage } from "./plan-calls.ts"
 import { type DiskBlocks, readBlocks } from "./read-blocks.ts"
 import { registerImage } from "./register-image.ts"
+import type { SecureBoot } from "./secure-boot.ts"
 import { writeBlocks } from "./write-blocks.ts"
 
 export interface PublishRequest {
@@ -20,7 +21,7 @@ export interface PublishRequest {
   readonly image: PublishedImage
   /** Makes the raw disk when it is needed, and gives its path. */
   readonly exportDisk: () => Promise<string>
-  readonly uefiData?: string
+  readonly secureBoot: SecureBoot
   /** Begin with a new snapshot; one that is unfinished is deleted. */
   readonly restart: boolean
   /** Blocks under way at once, 1 to 64. */
@@ -55,7 +56,7 @@ export async function publishImage(request: PublishRequest): Promise<PublishRepo
   const { region } = clients.place
   const notes = openNotes(notesDir(request.home, region))
   const existing = await progress.step(`Look for the image in ${region}`, () =>
-    findImage(clients, image, signal),
+    findImage({ clients, digest: image.digest, signal }, request.secureBoot),
   )
   if (existing !== null) {
     await awaitImage(clients, existing.id, { progress, pollMs, signal })

@@ -1,16 +1,17 @@
 /** Makes an AMI of a finished snapshot. */
 
 import { setTimeout as delay } from "node:timers/promises"
-import { DescribeImagesCommand, type Image, RegisterImageCommand, type Tag } from "@aws-sdk/client-ec2"
+import { DescribeImagesCommand, type Image, RegisterImageCommand } from "@aws-sdk/client-ec2"
 import { Fault } from "../../contract/fault.ts"
 import { callAws, refusalOf } from "./call-aws.ts"
 import type { CloudClients } from "./open-clients.ts"
 import { type PublishedImage, planImage, TAGS } from "./plan-calls.ts"
+import { isRegisteredWith, type SecureBoot } from "./secure-boot.ts"
 
 export interface RegisterRequest {
   readonly clients: CloudClients
   readonly image: PublishedImage
-  readonly uefiData?: string
+  readonly secureBoot: SecureBoot
   /** Between two looks, milliseconds. */
   readonly pollMs: number
   readonly signal: AbortSignal
@@ -20,8 +21,8 @@ const LOOKS = 24
 
 /** Gives the AMI's id; one that somebody else registered for the same artifact meanwhile counts. Faults: `ec2/name-taken`. */
 export async function registerImage(request: RegisterRequest, snapshotId: string): Promise<string> {
-  const { clients, image, uefiData, signal } = request
-  const command = new RegisterImageCommand(planImage(image, snapshotId, uefiData))
+  const { clients, image, secureBoot, signal } = request
+  const command = new RegisterImageCommand(planImage(image, snapshotId, secureBoot))
   try {
     const answer = await callAws("RegisterImage", (options) => clients.ec2.send(command, options), {
       signal,
@@ -37,9 +38,9 @@ export async function registerImage(request: RegisterRequest, snapshotId: string
   })
 }
 
-/** An answer that was lost leads here as well: the name holds the artifact's digest. */
+/** An answer that was lost leads here as well: the name holds the artifact's digest, and what its Secure Boot is. */
 async function findNamed(request: RegisterRequest, name: string): Promise<string> {
-  const { clients, image, pollMs, signal } = request
+  const { clients, pollMs, signal } = request
   const command = new DescribeImagesCommand({ Owners: ["self"], Filters: [{ Name: "name", Values: [name] }] })
   let found: Image | undefined
   // the name is taken at once; the image that took it may be seen only later
@@ -48,7 +49,7 @@ async function findNamed(request: RegisterRequest, name: string): Promise<string
     const answer = await callAws("DescribeImages", (options) => clients.ec2.send(command, options), {
       signal,
     })
-    found = answer.Images?.find(({ Tags }) => Tags?.some(isOurs(image))) ?? undefined
+    found = answer.Images?.find((one) => isOurs(one, request))
   }
   if (found?.ImageId !== undefined) return found.ImageId
   throw new Fault("ec2/name-taken", `an AMI called ${name} is there, and is not tagged as this image's`, {
@@ -56,6 +57,7 @@ async function findNamed(request: RegisterRequest, name: string): Promise<string
   })
 }
 
-function isOurs(image: PublishedImage): (tag: Tag) => boolean {
-  return ({ Key, Value }) => Key === TAGS.digest && Value === image.digest
+function isOurs({ Tags = [] }: Image, { image, secureBoot }: RegisterRequest): boolean {
+  const isOfImage = Tags.some(({ Key, Value }) => Key === TAGS.digest && Value === image.digest)
+  return isOfImage && isRegisteredWith(Tags, secureBoot)
 }

@@ -1,8 +1,9 @@
-/** An image for EC2 in QEMU as an instance has it: an NVMe disk, a card with DHCP, and no wire of stereo's. */
+/** An image for EC2 in QEMU as an instance has it: UEFI firmware, the disk as NVMe, a card with DHCP, and no wire of stereo's. */
 
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -24,6 +25,9 @@ import { sharedHome } from "./test-home.ts"
 export const HOST_ADDRESS = "10.0.2.2"
 export const GUEST_MAC = "52:54:00:12:34:56"
 
+/** In the tools tree. */
+const FIRMWARE = "usr/share/OVMF"
+
 type SshPorts = Readonly<Record<keyof typeof SSH_PORTS, number>>
 
 export interface CloudGuest extends AsyncDisposable {
@@ -34,20 +38,17 @@ export interface CloudGuest extends AsyncDisposable {
   readonly capture: () => Buffer
 }
 
-/** `imageDir` is the built image's folder. Resolves when the console matches `ready`. */
-export async function startCloudGuest(
-  imageDir: string,
-  commandLine: string,
-  ready: RegExp,
-): Promise<CloudGuest> {
+/** `disk` is the image as it is published, raw; it is read only. Resolves when the console matches `ready`. */
+export async function startCloudGuest(disk: string, ready: RegExp): Promise<CloudGuest> {
   const dir = mkdtempSync(join(tmpdir(), "stereo-cloud-"))
   const sshPorts = { agent: await freePort(), root: await freePort() }
   const tree = realpathSync(currentToolsTree(homeLayout(sharedHome)))
+  copyFileSync(join(tree, FIRMWARE, "OVMF_VARS_4M.fd"), join(dir, "vars.fd"))
   const sandbox = [
     ...toolsSandboxArgs(tree),
-    ...["--share-net", "--ro-bind", imageDir, "/image", "--bind", dir, "/out", "--"],
+    ...["--share-net", "--ro-bind", disk, "/disk.raw", "--bind", dir, "/out", "--"],
   ]
-  const child = spawn("bwrap", [...sandbox, ...qemuArgs(commandLine, sshPorts)], {
+  const child = spawn("bwrap", [...sandbox, ...qemuArgs(sshPorts)], {
     stdio: ["ignore", "pipe", "pipe"],
   })
   let said = ""
@@ -63,7 +64,7 @@ export async function startCloudGuest(
       rmSync(dir, { recursive: true, force: true })
     },
   }
-  for (let looks = 0; looks < 360; looks += 1) {
+  for (let looks = 0; looks < 600; looks += 1) {
     if (ready.test(guest.console())) return guest
     if (child.exitCode !== null) break
     await delay(500)
@@ -73,14 +74,17 @@ export async function startCloudGuest(
   throw new Error(`the guest does not come up\n${said}\n${tail}`)
 }
 
-function qemuArgs(commandLine: string, { agent, root }: SshPorts): string[] {
+function qemuArgs({ agent, root }: SshPorts): string[] {
   return [
     ...["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"],
-    ...["-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1024"],
+    ...["-machine", "q35,smm=on", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1024"],
     ...["-serial", "file:/out/console.log", "-device", "virtio-rng-pci"],
-    ...["-kernel", "/image/vmlinuz", "-initrd", "/image/initramfs.cpio.zst", "-append", commandLine],
-    ...["-drive", "if=none,id=root,file=/image/root.verity,format=raw,readonly=on"],
-    ...["-device", "nvme,drive=root,serial=stereo-root"],
+    ...["-global", "driver=cfi.pflash01,property=secure,value=on"],
+    ...["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=/${FIRMWARE}/OVMF_CODE_4M.secboot.fd`],
+    ...["-drive", "if=pflash,unit=1,format=raw,file=/out/vars.fd"],
+    ...["-drive", "if=none,id=root,format=raw,readonly=on,file=/disk.raw"],
+    // an index keeps the firmware off the card; the serial is none by which the initramfs could know the disk
+    ...["-device", "nvme,drive=root,serial=vol0a1b2c3d,bootindex=0"],
     ...["-netdev", `user,id=net,${forward(agent, SSH_PORTS.agent)},${forward(root, SSH_PORTS.root)}`],
     ...["-device", `virtio-net-pci,netdev=net,romfile=,mac=${GUEST_MAC}`],
     ...["-object", "filter-dump,id=dump,netdev=net,file=/out/net.pcap"],

@@ -30,6 +30,8 @@ let guest: CloudGuest
 let hostKeys: Readonly<Record<SshUser, string>>
 let identity: string
 let imageDir: string
+/** What is published: a GPT, the kernel image in its ESP, and the root. */
+let disk: string
 
 beforeAll(async () => {
   home = openTestHome("")
@@ -48,13 +50,9 @@ beforeAll(async () => {
     { timeoutMs: 800_000 },
   )
   imageDir = (built as { dir: string }).dir
-  const file = join(imageDir, "manifest.toml")
-  const manifest = parseToml({ text: readFileSync(file, "utf8"), file, stage: "image" }, manifestShape)
-  guest = await startCloudGuest(
-    imageDir,
-    manifest.kernel.command_line,
-    /stereo-host-key: root ssh-ed25519 \S+\s+\n/,
-  )
+  disk = join(home.root, "disk.raw")
+  await home.must(["images", "export", "base-ec2", "--format", "raw", "-o", disk])
+  guest = await startCloudGuest(disk, /stereo-host-key: root ssh-ed25519 \S+\s+\n/)
   const keyOf = (user: SshUser) => readHostKey(guest.console(), user, "the guest") ?? ""
   hostKeys = { agent: keyOf("agent"), root: keyOf("root") }
   expect(hostKeys.agent).toMatch(/^ssh-ed25519 /)
@@ -96,7 +94,17 @@ async function run(user: SshUser, command: string, at: { port?: SshUser; key?: s
   return { code, output: await output }
 }
 
-describe("an image for EC2, booted from an NVMe disk with nothing but DHCP", () => {
+describe("an image for EC2, its published disk booted by UEFI firmware from NVMe with nothing but DHCP", () => {
+  it("was started by the firmware from the disk's own kernel image, and has its root on that disk", async () => {
+    const file = join(imageDir, "manifest.toml")
+    const manifest = parseToml({ text: readFileSync(file, "utf8"), file, stage: "image" }, manifestShape)
+    const look = "cat /proc/cmdline; ls /sys/firmware/efi; ls /sys/block/nvme0n1; ls /sys/block/dm-0/slaves"
+    const { output } = await run("root", look)
+    expect(output.split("\n")[0]).toBe(manifest.kernel.command_line)
+    expect(output).toMatch(/^runtime-map$/m)
+    expect(output).toMatch(/^nvme0n1p1\n[\s\S]*^nvme0n1p2\n[\s\S]*^nvme0n1p2$/m)
+  })
+
   it("lets the site's key in, by the host key that its console shows, and nobody knows it by another", async () => {
     expect(await run("agent", "id -un; cat /proc/sys/kernel/hostname")).toEqual({
       code: 0,
@@ -258,23 +266,26 @@ describe("an image for a site", () => {
 })
 
 describe("its disk, published", () => {
-  it("is in the snapshot byte for byte, and a second run finds the AMI", async () => {
+  it("is in the snapshot byte for byte, and a second run finds the AMI, but not for other keys", async () => {
     const aws = await openAws()
     await using _ = aws
     const cloud = ["--region", "eu-central-1", "--endpoint", aws.url, "--poll", "0.1"]
     const publish = (...more: string[]) =>
       home.json(["publish", "ec2", "base-ec2", ...cloud, ...more], { environment: FAKE_CREDENTIALS })
-    await publish("--dry-run")
-    expect(writesOf(aws.calls)).toEqual([])
     const first = (await publish()) as PublishReport
     expect(first).toMatchObject({ created: true, blocks: { resumed: 0 } })
+    aws.calls.length = 0
+    const uefiData = join(home.root, "uefi-data")
+    writeFileSync(uefiData, "QU1aTlVFRkk=\n")
+    const foreseen = await publish("--dry-run", "--uefi-data", uefiData)
+    // the snapshot is there, and the AMI is another
+    expect(foreseen).toMatchObject({ imageId: null, calls: [{ call: "RegisterImage" }] })
+    expect(writesOf(aws.calls)).toEqual([])
     expect(await publish()).toMatchObject({ created: false, imageId: first.imageId })
-    const raw = join(home.root, "disk.raw")
-    await home.must(["images", "export", "base-ec2", "--format", "raw", "-o", raw])
-    const disk = readFileSync(raw)
     await using lab = await openLab(aws)
     const blocks = await lab.readBack(first.snapshotId ?? "")
-    expect(joinBlocks(blocks, disk.length).equals(disk)).toBe(true)
+    const booted = readFileSync(disk)
+    expect(joinBlocks(blocks, booted.length).equals(booted)).toBe(true)
   })
 })
 

@@ -10,6 +10,7 @@ import { silentProgress } from "../../contract/progress.ts"
 import { type CloudClients, openClients } from "../../publish/ec2/open-clients.ts"
 import type { PublishRequest } from "../../publish/ec2/publish-image.ts"
 import { BLOCK_BYTES } from "../../publish/ec2/read-blocks.ts"
+import { NO_SECURE_BOOT } from "../../publish/ec2/secure-boot.ts"
 import type { Aws } from "../fakes/aws/open-aws.ts"
 
 /** The SDK's default chain reads these; moto takes any. */
@@ -56,6 +57,7 @@ export async function openLab(aws: Aws, region = "eu-central-1"): Promise<Lab> {
       home: homeLayout(join(dir, "home")),
       image: { name: "base", digest: sha256(disk), plan: sha256(`plan ${disk}`) },
       exportDisk: () => Promise.resolve(disk),
+      secureBoot: NO_SECURE_BOOT,
       restart: false,
       parallel: 64,
       pollMs: 5,

@@ -61,7 +61,9 @@ describe("publishing to EC2", () => {
 
   it("registers an AMI that boots by UEFI with a TPM, and takes IMDSv2 only", async () => {
     const path = await lab.makeDisk("disk", "A.B")
-    const request = lab.request(path, { uefiData: "QU1aTlVFRkk=" })
+    const request = lab.request(path, {
+      secureBoot: { signature: "none", uefiData: "QU1aTlVFRkk=" },
+    })
     const report = await publishImage(request)
     // the layer refuses an AMI without the other fields; see its IMAGE_FIELDS
     expect(aws.made.get(report.imageId)).toMatchObject({

@@ -1,12 +1,14 @@
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { SSH_PORTS } from "../../contract/wire.ts"
-import { publishImage } from "../../publish/ec2/publish-image.ts"
+import { type PublishRequest, publishImage } from "../../publish/ec2/publish-image.ts"
 import { openTestHome, type TestHome } from "../e2e/test-home.ts"
 import { ec2Refusal } from "../fakes/aws/call.ts"
 import { quietKnobs } from "../fakes/aws/knobs.ts"
 import { type Aws, openAws } from "../fakes/aws/open-aws.ts"
 import { openSshd, type Sshd } from "../fakes/aws/open-sshd.ts"
+import { openTestStore, signFolder, type TestStore } from "../trust/image-folder.ts"
 import { FAKE_CREDENTIALS, openLab } from "./ec2-lab.ts"
 
 const lacking = ["/usr/sbin/sshd"].filter((path) => !existsSync(path))
@@ -18,24 +20,89 @@ const OTHER = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${"A".repeat(43)}`
 const line = (user: string, key: string) => `stereo-host-key: ${user} ${key}`
 const environment = { ...FAKE_CREDENTIALS, SSH_AUTH_SOCK: "" }
 
+let aws: Aws
+let store: TestStore
+let home: TestHome
+
+beforeAll(async () => {
+  aws = await openAws()
+  store = openTestStore()
+  home = openTestHome("", store.home.root, [])
+}, 600_000)
+afterAll(async () => {
+  await home[Symbol.asyncDispose]()
+  store[Symbol.dispose]()
+  await aws[Symbol.asyncDispose]()
+})
+
+const cloud = () => ["--region", REGION, "--endpoint", aws.url]
+
+async function publish(changes: Partial<PublishRequest> = {}): Promise<string> {
+  await using lab = await openLab(aws, REGION)
+  return (await publishImage(lab.request(await lab.makeDisk("disk", "AB"), changes))).imageId
+}
+
+describe("an image that is named to stereo up --on ec2", () => {
+  const up = (image: string) => {
+    const key = join(home.root, "host.toml") // read, and never sent: nothing is there to log in to
+    return home.stereo(["up", "--on", "ec2", image, ...cloud(), "--identity", key, "--", "true"], {
+      environment,
+    })
+  }
+
+  it("is looked for at AWS when it verifies", async () => {
+    const { digest } = await store.store("base")
+    for (const reference of ["base", digest.slice(0, 12)]) {
+      aws.calls.length = 0
+      expect(await up(reference)).toMatchObject({
+        code: 125,
+        stderr: expect.stringContaining("ec2/not-published") as string,
+      })
+      expect(aws.calls.map(({ action }) => action)).toEqual(["DescribeImages"])
+    }
+  })
+
+  it.each<[string, (dir: string) => Promise<void> | void]>([
+    ["whose signature is broken", (dir) => change(join(dir, "provenance.dsse.json"), /"sig":\s*"./)],
+    ["whose key nobody here trusts", (dir) => signElsewhere(dir)],
+    ["whose manifest was changed", (dir) => change(join(dir, "manifest.toml"), /memory_mib = \d/)],
+    ["of which a file was changed", (dir) => change(join(dir, "units.json"), /\[/)],
+    ["whose root was changed", (dir) => change(join(dir, "root.verity"), /blocks/)],
+  ])("is refused as by up here, and nothing is asked of AWS, when it is one %s", async (_what, spoil) => {
+    const { dir } = await store.store("base")
+    await spoil(dir)
+    aws.calls.length = 0
+    const { code, stderr } = await up("base")
+    expect({ code, stderr }).toEqual({
+      code: 125,
+      stderr: expect.stringContaining("image/not-verified") as string,
+    })
+    expect(aws.calls).toEqual([])
+  })
+})
+
+/** Changes the last character of what the pattern finds. */
+function change(file: string, pattern: RegExp): void {
+  const text = readFileSync(file, "latin1")
+  const changed = text.replace(pattern, (found) => `${found.slice(0, -1)}${found.endsWith("5") ? "6" : "5"}`)
+  expect(changed).not.toBe(text)
+  writeFileSync(file, changed, "latin1")
+}
+
+async function signElsewhere(dir: string): Promise<void> {
+  using elsewhere = openTestStore()
+  await signFolder(elsewhere.home, dir)
+}
+
 describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
-  let aws: Aws
   let sshd: Sshd
-  let home: TestHome
   let ami: string
 
   beforeAll(async () => {
-    aws = await openAws()
     sshd = await openSshd()
-    home = openTestHome("", undefined, [])
-    await using lab = await openLab(aws, REGION)
-    ami = (await publishImage(lab.request(await lab.makeDisk("disk", "AB")))).imageId
-  }, 600_000)
-  afterAll(async () => {
-    await home[Symbol.asyncDispose]()
-    await sshd[Symbol.asyncDispose]()
-    await aws[Symbol.asyncDispose]()
+    ami = await publish()
   })
+  afterAll(() => sshd[Symbol.asyncDispose]())
   beforeEach(() => {
     aws.calls.length = 0
     Object.assign(aws.knobs, quietKnobs(), {
@@ -44,7 +111,6 @@ describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
     })
   })
 
-  const cloud = () => ["--region", REGION, "--endpoint", aws.url]
   const upArgs = (...words: string[]) => {
     const access = [
       "--user",
@@ -76,6 +142,22 @@ describe.skipIf(lacking.length > 0)("stereo up --on ec2", () => {
       "TerminateInstances",
     ])
     expect(await living()).toEqual([])
+  })
+
+  it("starts the AMI of an image that verifies, and one whose firmware holds keys before one without", async () => {
+    const { digest, manifest } = await store.store("base")
+    const image = { name: "base", digest, plan: manifest.plan }
+    const plain = await publish({ image })
+    const started = async () => {
+      aws.calls.length = 0
+      const words = upArgs("--", "sh", "-c", "exit 4").map((word) => (word === ami ? "base" : word))
+      expect(await home.stereo(words, { environment })).toMatchObject({ code: 4 })
+      return aws.calls.find(({ action }) => action === "RunInstances")?.fields["ImageId"]
+    }
+    expect(await started()).toBe(plain)
+    const signature = `certificate:${digest}` as const
+    const signed = await publish({ image, secureBoot: { signature, uefiData: "QU1aTlVFRkk=" } })
+    expect(await started()).toBe(signed)
   })
 
   it("looks for root's sshd at a port of its own, and knows it by root's host key", async () => {

@@ -114,6 +114,12 @@ const ACTIONS: Readonly<Record<string, (layer: Layer, call: AwsCall, send: Send)
       !layer.made.has(id) || layer.ready(id) ? item : item.replace(">available<", ">pending<"),
     )
   },
+  async DescribeImageAttribute({ made }, { fields }) {
+    const id = fields["ImageId"] ?? ""
+    const value = made.get(id)?.["UefiData"] ?? ""
+    const body = `<DescribeImageAttributeResponse><imageId>${id}</imageId><uefiData><value>${value}</value></uefiData></DescribeImageAttributeResponse>`
+    return { status: 200, headers: { "content-type": "text/xml" }, body: Buffer.from(body) }
+  },
   async DescribeInstances(layer, call, send) {
     const byId = call.fields["InstanceId.1"]
     if (byId !== undefined && layer.age(byId) <= layer.knobs.unknownReads)

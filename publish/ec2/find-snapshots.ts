@@ -1,13 +1,6 @@
-/** Finds what stereo made earlier in a region, by its tags. Asks only; nothing is written. */
+/** Finds the snapshots that stereo made earlier in a region, by their tags. Asks only; nothing is written. */
 
-import {
-  DescribeImagesCommand,
-  DescribeSnapshotsCommand,
-  type Filter,
-  type Image,
-  type Snapshot,
-} from "@aws-sdk/client-ec2"
-import { Fault } from "../../contract/fault.ts"
+import { DescribeSnapshotsCommand, type Filter, type Snapshot } from "@aws-sdk/client-ec2"
 import { callAws } from "./call-aws.ts"
 import type { SnapshotNotes } from "./journal.ts"
 import type { CloudClients } from "./open-clients.ts"
@@ -19,25 +12,6 @@ export interface FoundSnapshot {
   readonly sizeGib: number
   readonly startedMs: number
   readonly tags: Readonly<Record<string, string>>
-}
-
-/** The AMI of exactly this artifact; null if there is none. Faults: `ec2/image-failed`. */
-export async function findImage(
-  clients: CloudClients,
-  image: PublishedImage,
-  signal: AbortSignal,
-): Promise<{ readonly id: string; readonly state: string } | null> {
-  const images = await listImages(clients, [tagIs(TAGS.digest, image.digest)], signal)
-  const usable =
-    images.find(({ State }) => State === "available") ?? images.find(({ State }) => State === "pending")
-  if (usable?.ImageId !== undefined) return { id: usable.ImageId, state: usable.State ?? "pending" }
-  const failed = images[0]
-  if (failed === undefined) return null
-  throw new Fault(
-    "ec2/image-failed",
-    `${failed.ImageId} was registered for this image and is ${failed.State}: ${failed.StateReason?.Message ?? "no reason given"}`,
-    { hint: `take it away: aws ec2 deregister-image --image-id ${failed.ImageId}` },
-  )
 }
 
 /** Snapshots of exactly this artifact's disk, the youngest first. */
@@ -71,18 +45,6 @@ export async function findParent(
     if (blocks !== null) return { snapshotId: snapshot.id, blocks }
   }
   return null
-}
-
-async function listImages({ ec2 }: CloudClients, filters: Filter[], signal: AbortSignal): Promise<Image[]> {
-  const all: Image[] = []
-  let token: string | undefined
-  do {
-    const command = new DescribeImagesCommand({ Owners: ["self"], Filters: filters, NextToken: token })
-    const page = await callAws("DescribeImages", (options) => ec2.send(command, options), { signal })
-    all.push(...(page.Images ?? []))
-    token = page.NextToken
-  } while (token)
-  return all
 }
 
 async function listSnapshots(
