@@ -1,8 +1,9 @@
 /** `stereo lock`: makes the lock of an image anew where it does not fit or newer packages are asked for. */
 
-import { type ProfiledName, storedName } from "../contract/image-name.ts"
+import { Fault } from "../contract/fault.ts"
+import { type ProfiledName, STRICT_PROFILE, storedName, TOOLS_NAME } from "../contract/image-name.ts"
 import { openBuildLock } from "./build-lock.ts"
-import { listMisfits, listMoves } from "./lock/compare-locks.ts"
+import { type LockWants, listMisfits, listMoves } from "./lock/compare-locks.ts"
 import { lockPath, readLock, writeLock } from "./lock/lock-file.ts"
 import { lockWants, makeLock } from "./make-lock.ts"
 import { readCves, type ToldMove } from "./read-cves.ts"
@@ -28,6 +29,7 @@ export interface LockReport {
   readonly written: boolean
 }
 
+/** Faults: `lock/no-profiles`, those of definitions, locks and packages. */
 export async function lockImage(
   projectDir: string,
   target: ProfiledName,
@@ -35,10 +37,7 @@ export async function lockImage(
   context: BuildContext,
 ): Promise<LockReport> {
   const { home, progress, signal } = context
-  const wants =
-    target.name === "tools"
-      ? await toolsWants(projectDir)
-      : lockWants((await resolvePlan(projectDir, target.name, target.profile)).plan)
+  const wants = await findWants(projectDir, target)
   const file = lockPath(target)
   const before = await readLock(projectDir, file)
   const misfits = before === null ? null : listMisfits(before, wants)
@@ -61,4 +60,12 @@ export async function lockImage(
   const written = !request.check && (moves.length > 0 || !fits)
   if (written) await writeLock(projectDir, file, after)
   return { ...report, moves, packages: after.deb.length, written }
+}
+
+async function findWants(projectDir: string, { name, profile }: ProfiledName): Promise<LockWants> {
+  if (name !== TOOLS_NAME) return lockWants((await resolvePlan(projectDir, name, profile)).plan)
+  if (profile === STRICT_PROFILE) return toolsWants(projectDir)
+  throw new Fault("lock/no-profiles", `the tools tree has no profiles, and was asked for with ${profile}`, {
+    hint: `without --profile: stereo lock ${TOOLS_NAME}`,
+  })
 }

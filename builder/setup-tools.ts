@@ -4,7 +4,7 @@ import { existsSync } from "node:fs"
 import { rm } from "node:fs/promises"
 import { basename, join } from "node:path"
 import type { ImageLock } from "../contract/image-lock.ts"
-import { STRICT_PROFILE } from "../contract/image-name.ts"
+import { STRICT_PROFILE, TOOLS_NAME } from "../contract/image-name.ts"
 import { readDefinitions } from "./definition/read-definitions.ts"
 import type { LockWants } from "./lock/compare-locks.ts"
 import { type LockInUse, openLock } from "./make-lock.ts"
@@ -34,7 +34,7 @@ export async function setupTools(
   const isMade = (lock: ImageLock) => existsSync(join(home.tools, stageKey(inputsOf(lock))))
   const target = {
     projectDir,
-    name: "tools",
+    name: TOOLS_NAME,
     profile: STRICT_PROFILE,
     wants,
     isMade,
@@ -54,7 +54,7 @@ export async function setupTools(
         ...{ suite: lock.suite, epoch: lock.epoch, debs: lock.deb, npms: [] },
       })
       if (gone.length > 0) {
-        throw goneFault({ file, image: context.locks ? null : "tools", gone, lock })
+        throw goneFault({ file, image: context.locks ? null : TOOLS_NAME, gone, lock })
       }
       const placed = lock.deb.map((deb) => ({ deb, file: storePath(home, debFile(deb)) }))
       // the host's dpkg-deb: there is no tree yet that has one
@@ -71,7 +71,7 @@ export async function setupTools(
 
 /** What images/tools asks a lock for: it is a definition, and no image. */
 export async function toolsWants(projectDir: string): Promise<LockWants> {
-  const { debian } = flattenDefinitions(await readDefinitions(projectDir, "tools"))
+  const { debian } = flattenDefinitions(await readDefinitions(projectDir, TOOLS_NAME))
   const root = [...new Set(debian.packages)].sort()
   return { suite: debian.suite ?? "trixie", root, boot: [], npm: [] }
 }

@@ -66,9 +66,7 @@ async function chooseTargets(
 ): Promise<ProfiledName[]> {
   if (images.length > 0) return images.map((name) => ({ name, profile: profile ?? STRICT_PROFILE }))
   const { listLocks } = await import("../builder/list-locks.ts")
-  const all = await listLocks(projectDir)
-  if (profile === undefined) return all
-  return [...new Set(all.map(({ name }) => name))].map((name) => ({ name, profile }))
+  return listLocks(projectDir, profile)
 }
 
 function differs({ misfits, moves }: LockReport): boolean {

@@ -3,6 +3,9 @@
 /** The profile of every image that asks for no other: the hardening list as it stands. */
 export const STRICT_PROFILE = "strict"
 
+/** The folder of images/ that says what the tools tree is made of: no image, and without profiles. */
+export const TOOLS_NAME = "tools"
+
 export interface ProfiledName {
   /** The folder of images/. */
   readonly name: string

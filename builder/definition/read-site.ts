@@ -9,7 +9,7 @@ import { lineOfKey, parseToml } from "../../contract/toml.ts"
 
 /** `gateway.ca` of the answer is the certificate itself. Faults: `site/unreadable`, `site/bad-toml`, `site/bad-field`. */
 export async function readSite(file: string): Promise<Site> {
-  const text = await read(file, file)
+  const text = await read(file)
   const parsed = parseToml({ text, file, stage: "site" }, site)
   const place = `${file}:${lineOfKey(text, ["gateway", "ca"])}: gateway.ca`
   const ca = await read(resolve(dirname(file), parsed.gateway.ca), place)
@@ -30,11 +30,15 @@ function readAuthority(text: string, place: string): string {
   }
 }
 
-async function read(path: string, place: string): Promise<string> {
+/** `place` is where the path was said; absent: on the command line. */
+async function read(path: string, place?: string): Promise<string> {
   try {
     return await readFile(path, "utf8")
   } catch (cause) {
-    throw new Fault("site/unreadable", `${place}: ${path} cannot be read: ${reasonOf(cause)}`, {
+    const where = place === undefined ? path : `${place}: ${path}`
+    // Node's own message names the path again
+    const reason = reasonOf(cause).replace(`, open '${path}'`, "")
+    throw new Fault("site/unreadable", `${where} cannot be read: ${reason}`, {
       hint: "docs/ec2.md shows a site.toml",
       cause,
     })

@@ -49,9 +49,6 @@ export interface SealedTree {
   readonly report: SealReport
 }
 
-/** What is larger is read where it lies, once for its hash and once to be written. */
-const HELD_BYTES = 1_048_576
-
 /** Writes the sealed tree as a tar archive, lists it, and says what was taken away. */
 export async function sealTree(request: SealRequest): Promise<SealedTree> {
   const { plan } = request
@@ -68,7 +65,7 @@ export async function sealTree(request: SealRequest): Promise<SealedTree> {
     }
     return row !== undefined || path.startsWith("/dev/")
   }
-  const tree = await readTree(request.debianTar, skip, (_path, sizeBytes) => sizeBytes <= HELD_BYTES)
+  const tree = await readTree(request.debianTar, skip)
   const origins: Origins = new Map()
   for (const [path, name] of request.debianOwners) origins.set(path, `deb:${name}`)
   for (const { path, mode, file, npm } of request.npmFiles) {

@@ -29,6 +29,7 @@ describe("the locks of a project", () => {
       "images/one/lock-debug.toml.new": "",
       "images/other/image.toml": "",
       "images/profiles/debug/image.toml": "",
+      "images/tools/image.toml": "",
       "images/templates/nftables.njk": "",
     })
     expect(await listLocks(project.dir)).toEqual([
@@ -36,6 +37,16 @@ describe("the locks of a project", () => {
       { name: "one", profile: "debug" },
       { name: "one", profile: "ec2" },
       { name: "other", profile: "strict" },
+      { name: "tools", profile: "strict" },
+    ])
+  })
+
+  it("of one profile are those of all images, and of tools only the strict one", async () => {
+    using project = openFolder({ "images/one/image.toml": "", "images/tools/image.toml": "" })
+    expect(await listLocks(project.dir, "ec2")).toEqual([{ name: "one", profile: "ec2" }])
+    expect(await listLocks(project.dir, "strict")).toEqual([
+      { name: "one", profile: "strict" },
+      { name: "tools", profile: "strict" },
     ])
   })
 

@@ -91,6 +91,16 @@ describe("sealTree", () => {
     expect(listed[1]).toMatchObject({ size_bytes: 5, sha256: sha256("12345"), mode: 0o644 })
   })
 
+  it("refuses a path that neither a package nor the definition explains", async () => {
+    const etc = { kind: "directory", mode: 0o755, uid: 0, gid: 0 } as const
+    const strays = new Set(["/etc/stray"])
+    const sealing = seal({ "/etc": etc, "/etc/motd": file("m"), "/etc/stray": file("s") }, { strays })
+    await expect(sealing).rejects.toMatchObject({
+      code: "seal/unexplained",
+      message: "/etc/stray is in the image, and neither a package nor the definition says why",
+    })
+  })
+
   it("keeps the tree that a check refuses, as the check saw it, for whoever looks into it", async () => {
     using folder = openFolder()
     const debian = { "/usr/bin/true": hostFile("/bin/true"), "/usr/share/doc/a": file("pruned before") }
@@ -110,9 +120,14 @@ describe("sealTree", () => {
   })
 })
 
+interface SealOptions extends Partial<Pick<Plan, "prune" | "libraries" | "entries">> {
+  /** Paths of Debian's tree that no package has. */
+  readonly strays?: ReadonlySet<string>
+}
+
 async function seal(
   entries: Readonly<Record<string, TreeEntry>>,
-  part: Partial<Pick<Plan, "prune" | "libraries" | "entries">> = {},
+  { strays, ...part }: SealOptions = {},
   kept?: TestFolder,
 ): Promise<{ tree: Tree; report: SealReport; bytes: Buffer; listed: Inventory["entries"] }> {
   using own = openFolder()
@@ -122,7 +137,9 @@ async function seal(
   await writeTree(new Map(Object.entries(entries)), debianTar)
   const plan = { prune: [], keep: [], libraries: [], entries: [], ...part } as unknown as Plan
   const contents = new Map(["ours", "new", "x"].map((text) => [sha256(text), Buffer.from(text)]))
-  const debianOwners = new Map(Object.keys(entries).map((path) => [path, "of-debian"]))
+  const debianOwners = new Map(
+    Object.keys(entries).flatMap((path) => (strays?.has(path) ? [] : [[path, "of-debian"]])),
+  )
   const inventory = join(folder.dir, "inventory.json")
   const { report, tarSha256 } = await sealTree({
     plan,

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { describe, expect, it } from "vitest"
 import { run } from "../../builder/run.ts"
 import { openStages, type Stages } from "../../builder/stages.ts"
+import { Fault } from "../../contract/fault.ts"
 import { homeLayout } from "../../contract/home.ts"
 import { silentProgress } from "../../contract/progress.ts"
 import { openFolder } from "./project-folder.ts"
@@ -71,6 +72,37 @@ describe("stages side by side", () => {
   })
 })
 
+describe("a stage that fails", () => {
+  const fail = async () => {
+    throw new Fault("gates/refused", "a gate is shut", { hint: "open it" })
+  }
+
+  it("says how to look into the tree and where the log is, from the stage on that made a tree, and not before", async () => {
+    using folder = openFolder()
+    const stages = await open(folder.dir, { wayIn: "stereo build base --shell" })
+    await expect(make(stages, "fetch", fail)).rejects.toMatchObject({ hint: "open it" })
+    await make(stages, "rootfs-root", async () => undefined)
+    const hint = `open it; the log is ${stages.runner.logFile}; to look into the tree: stereo build base --shell`
+    const fault = { code: "gates/refused", message: "a gate is shut", hint }
+    await expect(make(stages, "gates", fail)).rejects.toMatchObject(fault)
+    await expect(stages.plain("store", "store", fail)).rejects.toMatchObject(fault)
+  })
+
+  it("names the log once, and no way into a tree where the build has none", async () => {
+    using folder = openFolder()
+    const stages = await open(folder.dir, { wayIn: "stereo build base --shell" })
+    await make(stages, "rootfs-root", async () => undefined)
+    const broken = make(stages, "seal", async () => {
+      throw new Fault("run/failed", "a program failed", { hint: `see ${stages.runner.logFile}` })
+    })
+    const hint = `see ${stages.runner.logFile}; to look into the tree: stereo build base --shell`
+    await expect(broken).rejects.toMatchObject({ hint })
+    const locking = await open(folder.dir)
+    await make(locking, "rootfs-root", async () => undefined)
+    await expect(make(locking, "lock", fail)).rejects.toMatchObject({ hint: "open it" })
+  })
+})
+
 function runForever(stages: Stages, pidFile: string): Promise<unknown> {
   const command = ["sh", "-c", `echo $$ > ${pidFile}; exec sleep 600`] as const
   return run({ ...stages.runner, command, purpose: "a program" })
@@ -80,10 +112,15 @@ function isWritten(file: string): boolean {
   return existsSync(file) && readFileSync(file, "utf8") !== ""
 }
 
-function open(dir: string, { signal } = new AbortController()): Promise<Stages> {
+interface Opening {
+  readonly signal?: AbortSignal
+  readonly wayIn?: string
+}
+
+function open(dir: string, { signal = new AbortController().signal, wayIn }: Opening = {}): Promise<Stages> {
   const home = homeLayout(dir)
   mkdirSync(home.cache, { recursive: true })
-  return openStages({ home, progress: silentProgress, signal, now: Date.now }, "test")
+  return openStages({ home, progress: silentProgress, signal, now: Date.now }, "test", wayIn)
 }
 
 function make(stages: Stages, name: string, work: () => Promise<unknown>): Promise<string> {

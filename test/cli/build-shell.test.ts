@@ -10,7 +10,9 @@ describe("stereo build --shell", () => {
     const file = join(home.root, "none.toml")
     const ran = await home.stereo("build", "base", "--profile", "ec2", "--site", file, "--shell")
     expect(ran).toMatchObject({ code: 1, stdout: "" })
-    expect(ran.stderr).toContain(`site/unreadable: ${file}`)
+    expect(ran.stderr).toContain(
+      `stereo: site/unreadable: ${file} cannot be read: ENOENT: no such file or directory\n`,
+    )
   })
 
   it("plans with the site: an image that takes none is refused, as it is without --shell", async () => {

@@ -25,6 +25,15 @@ describe("stereo lock --check", () => {
     const { code, stdout } = await home.stereo("lock", "--check", "--profile", "ec2")
     expect(stdout).toContain("images/base/lock-ec2.toml is as it should be")
     expect(stdout).toContain("images/python/lock-ec2.toml is not there")
+    // the tools tree has no profiles
+    expect(stdout).not.toContain("images/tools/")
     expect(code).toBe(2)
+  })
+
+  it("of tools with a profile is refused, since they have none", async () => {
+    using home = openCliHome()
+    expect(await home.stereo("lock", "--check", "--profile", "ec2", "tools")).toMatchObject({
+      ...{ code: 1, stdout: "", stderr: expect.stringContaining("lock/no-profiles") },
+    })
   })
 })

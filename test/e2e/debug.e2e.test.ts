@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process"
-import { join } from "node:path"
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { openTestHome, projectDir, type TestHome } from "./test-home.ts"
+import { realpathSync, symlinkSync } from "node:fs"
+import { basename, join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { openTestHome, projectDir, sharedHome, type TestHome } from "./test-home.ts"
 
 /** A machine of the profile debug: what an engineer is promised to look into it with. */
 const MACHINE = "looked-into"
@@ -53,4 +54,56 @@ it("shows the agent the kernel's log, and root packets, files and what drivers t
 it("has the same wall, and what its units say on the console", async () => {
   expect(await home.json(["egress", "verify", MACHINE])).toMatchObject({ verdict: "proven", breaches: [] })
   expect((await home.must(["logs", MACHINE])).stdout).toMatch(/Started stereo-session@/)
+})
+
+describe("images diff", () => {
+  /** Beside base-debug, which this home built itself, those of all tests. */
+  beforeAll(() => {
+    for (const name of ["base", "coder"]) {
+      const dir = realpathSync(join(sharedHome, "images/by-name", name))
+      symlinkSync(dir, join(home.root, "images/by-digest", basename(dir)))
+      symlinkSync(join("../by-digest", basename(dir)), join(home.root, "images/by-name", name))
+    }
+  })
+
+  async function diff(before: string, after: string) {
+    const { code, stdout } = await home.stereo(["images", "diff", before, after, "--json"])
+    return { code, found: JSON.parse(stdout) }
+  }
+
+  it("finds in what debug differs from strict, and that it opens nothing", async () => {
+    const { code, found } = await diff("base", "base-debug")
+    expect(code).toBe(2)
+    expect(found.settings).toEqual([{ what: "profile", before: "strict", after: "debug" }])
+    expect(found.sysctls).toContainEqual({ what: "kernel.yama.ptrace_scope", before: "3", after: "0" })
+    const lockdown = { what: "lockdown", before: "confidentiality", after: "integrity" }
+    expect(found.kernelOptions).toContainEqual(lockdown)
+    const [unit] = found.units
+    expect(unit).toMatchObject({
+      what: expect.stringMatching(/stereo-session@\.service\.d\/60-debug\.conf$/),
+    })
+    const ids = found.users.map(({ what }: { what: string }) => what)
+    expect(ids).toEqual(["group tcpdump", "user tcpdump"])
+    expect(found.egress).toMatchObject({ opens: false, wall: { kind: "same" } })
+  })
+
+  it("finds which packages and which way out an image has more than the one that it extends", async () => {
+    const { code, found } = await diff("base", "coder")
+    expect(code).toBe(2)
+    const packages = found.packages.map(({ what, before }: { what: string; before?: string }) => [
+      what,
+      before,
+    ])
+    expect(packages).toContainEqual(["deb:ripgrep", undefined])
+    expect(packages).toContainEqual(["npm:@anthropic-ai/claude-code-linux-x64", undefined])
+    expect([found.units, found.sysctls, found.kernelOptions, found.users]).toEqual([[], [], [], []])
+    expect(found.egress.opens).toBe(true)
+    const hosts = found.egress.policy.opens.flatMap((opening: { hosts: string[] }) => opening.hosts)
+    expect(hosts).toContain("api.anthropic.com")
+  })
+
+  it("finds nothing between an image and itself, and ends with 0", async () => {
+    const same = await home.must(["images", "diff", "base", "base"])
+    expect(same.stdout).toMatch(/^base and base are the same image, [0-9a-f]{12}\n$/)
+  })
 })

@@ -8,11 +8,13 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
+import { zstdDecompressSync } from "node:zlib"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { z } from "zod"
 import { authenticodeSha256, readPeSections } from "../../builder/artifact/pe-file.ts"
@@ -23,13 +25,22 @@ import { openOtherSurroundings } from "../repro/other-surroundings.ts"
 import { openTestHome, projectDir, sharedHome, type TestHome } from "./test-home.ts"
 import { toolsCommand } from "./uefi-machine.ts"
 
-const report = z.looseObject({
+const diskReport = z.looseObject({
   path: z.string(),
   sha256: z.string(),
   sizeBytes: z.int(),
-  signed: z.boolean(),
+  signed: z.literal(false),
 })
+const layoutReport = z.looseObject({ path: z.string(), digest: z.string(), sizeBytes: z.int() })
 const ESP_OFFSET = 1_048_576
+/** A folder as an OCI layout, and every format that is a single file. */
+const FORMATS = ["oci", ...EXPORT_FORMATS]
+
+interface OciLayer {
+  readonly mediaType: string
+  readonly digest: string
+  readonly annotations: Readonly<Record<string, string>>
+}
 
 let home: TestHome
 let dir: string
@@ -42,7 +53,7 @@ beforeAll(async () => {
   imageDir = realpathSync(join(home.root, "images/by-name/base"))
   const text = readFileSync(join(imageDir, "manifest.toml"), "utf8")
   manifest = parseToml({ text, file: "manifest.toml", stage: "test" }, manifestShape)
-  for (const format of EXPORT_FORMATS) await home.must(exportTo(format, `base.${format}`))
+  for (const format of FORMATS) await home.must(exportTo(format, `base.${format}`))
   for (const name of ["db", "other"]) {
     tool([
       ...["openssl", "req", "-new", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "3650"],
@@ -66,16 +77,33 @@ describe("an exported image", () => {
     expect(facts.stdout).toBe("4242\n0077\n+1345\n1\n")
     const day = await onOne(["bwrap", ...toolsCommand(dir, ["date", "+%F"])])
     expect(day).toEqual({ code: 0, stdout: "2031-03-30\n" })
-    for (const format of EXPORT_FORMATS) {
+    for (const format of FORMATS) {
       const args = [...exportTo(format, `again.${format}`), "--json"]
       const { code, stdout } = await onOne([join(elsewhere.project, "stereo"), ...args])
       expect(code, format).toBe(0)
-      const { sha256, signed } = report.parse(JSON.parse(stdout))
-      expect(sha256, format).toBe(sha256Of(readFileSync(join(dir, `base.${format}`))))
-      expect(sha256, format).toBe(sha256Of(readFileSync(join(dir, `again.${format}`))))
-      expect(signed).toBe(false)
-      rmSync(join(dir, `again.${format}`))
+      const again = digestsOf(`again.${format}`)
+      expect(again, format).toEqual(digestsOf(`base.${format}`))
+      if (format === "oci") {
+        const { digest } = layoutReport.parse(JSON.parse(stdout))
+        expect(again).toContain(`blobs/sha256/${digest.slice(7)} ${digest.slice(7)}`)
+      } else expect(again).toEqual([` ${diskReport.parse(JSON.parse(stdout)).sha256}`])
+      rmSync(join(dir, `again.${format}`), { recursive: true })
     }
+  })
+
+  it("is as an OCI layout its own files, unpacked and under their names", () => {
+    const blob = (digest: string) => readFileSync(join(dir, "base.oci/blobs", digest.replace(":", "/")))
+    const index = JSON.parse(readFileSync(join(dir, "base.oci/index.json"), "utf8"))
+    const { config, layers } = JSON.parse(blob(index.manifests[0].digest).toString())
+    expect(blob(config.digest)).toEqual(readFileSync(join(imageDir, "manifest.toml")))
+    const titles = layers.map((layer: OciLayer) => {
+      const name = layer.annotations["org.opencontainers.image.title"] ?? ""
+      const bytes = blob(layer.digest)
+      const plain = layer.mediaType.endsWith("+zstd") ? zstdDecompressSync(bytes) : bytes
+      expect(sha256Of(plain), name).toBe(sha256Of(readFileSync(join(imageDir, name))))
+      return name
+    })
+    expect([...titles, "manifest.toml"].sort()).toEqual(readdirSync(imageDir).sort())
   })
 
   it("holds as a disk the program of `uki` in its first partition, and the root's own bytes in its second", () => {
@@ -226,6 +254,15 @@ function tool(command: readonly string[], before: () => void = () => undefined):
   const { status, stdout, stderr } = spawnSync("bwrap", toolsCommand(dir, command), { encoding: "utf8" })
   if (status !== 0) throw new Error(`${command.join(" ")} ended with ${status}: ${stdout}${stderr} failed`)
   return stdout + stderr
+}
+
+/** Path and sha256 of each file of a folder; of a single file just that. */
+function digestsOf(name: string): string[] {
+  const path = join(dir, name)
+  if (!statSync(path).isDirectory()) return [` ${sha256Of(readFileSync(path))}`]
+  const entries = readdirSync(path, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return files.map((file) => `${relative(path, file)} ${sha256Of(readFileSync(file))}`).sort()
 }
 
 function sha256Of(bytes: Buffer): string {

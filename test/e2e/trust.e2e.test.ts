@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process"
+import { generateKeyPairSync } from "node:crypto"
 import {
   appendFileSync,
   cpSync,
@@ -9,6 +10,7 @@ import {
   readlinkSync,
   realpathSync,
   rmSync,
+  writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -17,7 +19,8 @@ import { compileCycloneDx, compileSpdx } from "../builder/describe/compile-schem
 import { openTestHome, projectDir, sharedHome, type TestHome } from "./test-home.ts"
 
 const hasTools = spawnSync("sh", ["-c", "command -v jq && command -v openssl"]).status === 0
-if (!hasTools) console.warn("skipped: verifying by hand, since jq or openssl is not installed here")
+if (!hasTools)
+  console.warn("skipped: verifying and signing by hand, since jq or openssl is not installed here")
 
 let home: TestHome
 
@@ -136,5 +139,38 @@ describe("an image that was changed", () => {
     const { code, stderr } = await home.stereo(["up", "--name", "older"])
     expect(code).toBe(1)
     expect(stderr).toContain("hint: build it again with `stereo build base`")
+  })
+})
+
+describe("a build that somebody else signs", () => {
+  /** A key of which the home knows nothing, anew each time: what an earlier build left must not verify. */
+  function makeKey(): { readonly pem: string; readonly pub: string } {
+    const [pem, pub] = [join(home.root, "ci.pem"), join(home.root, "ci.pub")]
+    const pair = generateKeyPairSync("ed25519")
+    writeFileSync(pem, pair.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 })
+    writeFileSync(pub, pair.publicKey.export({ type: "spki", format: "pem" }))
+    return { pem, pub }
+  }
+
+  async function expectBuiltAndVerified(pub: string, signing: readonly string[]): Promise<void> {
+    const built = await home.must(["build", "base", "--relock", ...signing], { timeoutMs: 280_000 })
+    expect(built.stdout).toMatch(/^signed by key [0-9a-f]{16}, which is not trusted here/m)
+    expect(await home.json(["images", "verify", "base", "--key", pub])).toMatchObject({
+      ...{ verified: true, vouchers: [{ kind: "key", name: "ci.pub" }] },
+    })
+    const byOwn = await home.stereo(["images", "verify", "base"])
+    expect(byOwn).toMatchObject({ code: 2, stdout: expect.stringContaining("unknown-key") })
+  }
+
+  it("with a key in a file is verified by that key alone", async () => {
+    const { pem, pub } = makeKey()
+    await expectBuiltAndVerified(pub, ["--signing-key", pem])
+  })
+
+  it.skipIf(!hasTools)("by a command is verified by the key that only the command has", async () => {
+    const { pem, pub } = makeKey()
+    const sign = `openssl pkeyutl -sign -rawin -inkey ${pem} -in ${home.root}/to-sign`
+    const line = `cat > ${home.root}/to-sign && ${sign} | base64 -w0`
+    await expectBuiltAndVerified(pub, ["--signing-command", line, "--signing-public-key", pub])
   })
 })
