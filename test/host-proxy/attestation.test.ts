@@ -163,8 +163,11 @@ describe("a packet filter that is changed while the machine runs", () => {
       return state.reason?.includes("missing") ? state : null
     })
     expect(found).toMatchObject({ state: "refused", rule: "attestation/ruleset" })
-    // the refused call may be written first
-    expect((await lab.rows()).find(({ outcome }) => outcome !== "refused")).toMatchObject({
+    // the refused call may be written first, and be read before the other is
+    const cut = await eventually(async () => {
+      return (await lab.rows()).find(({ outcome }) => outcome !== "refused") ?? null
+    })
+    expect(cut).toMatchObject({
       outcome: "interrupted",
       upstream_error: expect.stringContaining("attestation/ruleset: the packet filter was changed"),
     })
