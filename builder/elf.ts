@@ -13,7 +13,6 @@ const DT_STRSZ = 10
 export type ReadAt = (at: number, sizeBytes: number) => Buffer
 
 const HEADER_BYTES = 64
-const SEGMENT_BYTES = 56
 
 /**
  * Names of needed libraries; empty for what is not an ELF file for x86-64 or is static. Reads little of a large file.
@@ -55,10 +54,11 @@ interface Segment {
 }
 
 function readSegments(header: Buffer, read: ReadAt): Segment[] {
+  const entryBytes = header.readUInt16LE(54)
   const count = header.readUInt16LE(56)
-  const bytes = read(Number(header.readBigUInt64LE(32)), count * SEGMENT_BYTES)
+  const bytes = read(Number(header.readBigUInt64LE(32)), count * entryBytes)
   return Array.from({ length: count }, (_each, index) => {
-    const at = index * SEGMENT_BYTES
+    const at = index * entryBytes
     return {
       type: bytes.readUInt32LE(at),
       offset: Number(bytes.readBigUInt64LE(at + 8)),

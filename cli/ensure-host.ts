@@ -16,6 +16,7 @@ import type { CliContext } from "./context.ts"
 const DEADLINE_MS = 20_000
 /** How long a service that listens may have no time to answer: its disk is busy, or its processors are. */
 const BUSY_MS = 20_000
+const LOOK_MS = 50
 
 /** Fault: `host/not-started`, with the last lines of its log. The caller disposes the client. */
 export async function ensureHost(context: CliContext): Promise<HostClient> {
@@ -51,6 +52,8 @@ export async function findHost(context: CliContext): Promise<HostClient | null> 
       const deadlineMs = context.now() + BUSY_MS
       while (context.now() < deadlineMs && (await isListenedOn(hostSocket))) {
         if (await answers(host, context.signal)) return true
+        // one that refuses at once is not asked without a pause
+        await delay(LOOK_MS)
       }
       return false
     })
@@ -92,14 +95,14 @@ async function startHost(context: CliContext): Promise<HostClient> {
     while (!(await answers(host, context.signal))) {
       // another command may have started one at the same moment: then ours ends, and that one answers
       if (child.exitCode !== null || child.signalCode !== null) {
-        await delay(1000, null, { signal: context.signal })
+        await delay(1000)
         return answers(host, context.signal)
       }
       if (context.now() > deadlineMs) {
         why = `it did not answer in ${DEADLINE_MS / 1000} s`
         return false
       }
-      await delay(50, null, { signal: context.signal })
+      await delay(LOOK_MS)
     }
     return true
   })
