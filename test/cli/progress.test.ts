@@ -1,10 +1,9 @@
-import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { PassThrough } from "node:stream"
-import { stripVTControlCharacters } from "node:util"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { terminalProgress } from "../../cli/progress.ts"
 import { projectDir } from "../rules/sources.ts"
+import { openTerminal } from "./terminal.ts"
 
 describe("progress off a terminal", () => {
   beforeEach(() => void vi.useFakeTimers())
@@ -75,14 +74,12 @@ function open(
 }
 
 describe("progress on a terminal", () => {
-  it("is a list of all steps with their times, what was cached, what was waited for, and what failed", () => {
+  it("is a list of all steps with their times, what was cached, what was waited for, and what failed", async () => {
     const program = `stty cols 100; exec ${process.execPath} ${join(projectDir, "test/cli/draw-steps.ts")}`
-    const drawn = spawnSync("script", ["-qec", program, "/dev/null"], {
-      encoding: "utf8",
-      // ora draws nothing that turns where it takes itself to be in CI
-      env: { PATH: process.env["PATH"], TERM: "xterm" },
-    })
-    const shown = screenAfter(drawn.stdout).map((line) => line.replace(/ +\d+\.\d s$/, " N s"))
+    // ora draws nothing that turns where it takes itself to be in CI
+    await using terminal = openTerminal(program, { environment: { CI: undefined } })
+    await terminal.ended
+    const shown = screenAfter(terminal.raw()).map((line) => line.replace(/ +\d+\.\d s$/, " N s"))
     expect(shown.filter((line) => line !== "")).toEqual([
       "✔ plan: base N s",
       `✔ ${"rootfs: the root's Debian packages".padEnd(60)}   cached`,
@@ -94,11 +91,11 @@ describe("progress on a terminal", () => {
       "no",
     ])
     // steps that run side by side stand below each other
-    expect(stripVTControlCharacters(drawn.stdout)).toMatch(
-      /. gates: rights 0\.\d s\r?\n {2}artifact: root 0\.\d s\r?\n {2}describe: bills 0\.\d s/,
+    expect(terminal.text()).toMatch(
+      /. gates: rights 0\.\d s\n {2}artifact: root 0\.\d s\n {2}describe: bills 0\.\d s/,
     )
     // the step that ran showed its seconds meanwhile
-    expect(stripVTControlCharacters(drawn.stdout)).toMatch(/waiting for the build of process 7 1\.\d s/)
+    expect(terminal.text()).toMatch(/waiting for the build of process 7 1\.\d s/)
   })
 })
 

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -7,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { homeLayout, machineLayout } from "../../contract/home.ts"
 import { machineRecord } from "../../contract/machine-record.ts"
 import { isAlive } from "../../machine/process-ref.ts"
+import { openTerminal } from "../cli/terminal.ts"
 import { openTestHome, projectDir, type TestHome } from "./test-home.ts"
 
 interface Listed {
@@ -57,11 +57,11 @@ describe("a machine", () => {
     expect(both.map(({ stdout }) => stdout)).toEqual(["a\n", "b\n"])
   })
 
-  it("gives a command a terminal of this one's size", () => {
+  it("gives a command a terminal of this one's size", async () => {
     const line = `stty rows 33 cols 99; '${join(projectDir, "stereo")}' exec -t one -- sh -c 'tty; stty size'`
-    const env = { ...process.env, STEREO_HOME: home.root }
-    const { stdout } = spawnSync("script", ["-qec", line, "/dev/null"], { env, encoding: "utf8" })
-    expect(stdout).toMatch(/\/dev\/pts\/\d+\r*\n33 99\r*\n/)
+    await using terminal = openTerminal(line, { environment: { STEREO_HOME: home.root } })
+    expect(await terminal.ended).toBe(0)
+    expect(terminal.text()).toMatch(/\/dev\/pts\/\d+\n33 99\n/)
   })
 
   it("passes an interruption on to the command", async () => {
