@@ -106,9 +106,15 @@ describe("a path pattern", () => {
 
   it("takes no longer than the path is long, whatever a guest sends", () => {
     const wanted = `/${"a*".repeat(40)}b`
-    const startedMs = performance.now()
-    expect(matchesPath(wanted, `/${"a".repeat(16_000)}`)).toBe(false)
-    expect(performance.now() - startedMs).toBeLessThan(200)
+    const measure = (path: string) => {
+      const startedMs = performance.now()
+      expect(matchesPath(wanted, path)).toBe(false)
+      return performance.now() - startedMs
+    }
+    // the same letters, with and without a reason to go back and try again
+    const plainMs = Math.min(...Array.from({ length: 5 }, () => measure(`/${"b".repeat(16_000)}`)))
+    const worstMs = Math.min(...Array.from({ length: 5 }, () => measure(`/${"a".repeat(16_000)}`)))
+    expect(worstMs / Math.max(plainMs, 0.1)).toBeLessThan(500)
   })
 })
 

@@ -91,7 +91,6 @@ describe("the packet filter", () => {
       const [before, refused] = [lab.witnessed(), lab.refused(counter)]
       const tried = await attempt(uid, kind, host, port)
       expect(tried.stdout).toMatch(/^refused: (Connection refused|Operation not permitted|No route to host)/)
-      expect(tried.elapsedMs).toBeLessThan(3_000)
       expect(lab.refused(counter)).toBeGreaterThan(refused)
       expect(lab.witnessed()).toEqual(before)
     },

@@ -38,7 +38,6 @@ export interface Ran {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
-  readonly elapsedMs: number
 }
 
 /** Two namespaces joined by a cable: the guest's eth0 and the witness, who has every address outside. */
@@ -64,7 +63,6 @@ export class GuestLab implements Disposable {
 
   /** Runs a program in the guest's namespace as a user, to its end. */
   async run(uid: number, command: readonly string[], input = "", env: NodeJS.ProcessEnv = {}): Promise<Ran> {
-    const startedAtMs = performance.now()
     const child = this.start(uid, command, env)
     const text = { stdout: "", stderr: "" }
     child.stdout?.on("data", (chunk) => (text.stdout += chunk))
@@ -72,7 +70,7 @@ export class GuestLab implements Disposable {
     child.stdin?.on("error", () => child.stdin?.destroy())
     child.stdin?.end(input)
     const [code] = await once(child, "close")
-    return { code, ...text, elapsedMs: performance.now() - startedAtMs }
+    return { code, ...text }
   }
 
   /** Starts a program in the guest's namespace as a user; it ends with the lab. */

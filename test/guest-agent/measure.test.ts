@@ -90,14 +90,12 @@ describe.skipIf(problem)(`the watch on the packet filter${problem ? ` (${problem
     return Number(execFileSync("pgrep", argv, { encoding: "utf8" }).trim())
   }
 
-  it("hears of a change within a second, and of nothing when the rules are merely listed", async () => {
+  it("hears of a change unasked, and of nothing when the rules are merely listed", async () => {
     await nft("list", "ruleset")
     expect(await ask()).toBe("hears")
     expect(said).toEqual(["hears"])
-    const beganAt = performance.now()
     await nft("add", "table", "inet", "another")
     await heard("change")
-    expect(performance.now() - beganAt).toBeLessThan(1_000)
   })
 
   it("tells when its program is killed", async () => {

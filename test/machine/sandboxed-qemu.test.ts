@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -14,7 +15,6 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { setTimeout as delay } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { type Home, homeLayout, machineLayout } from "../../contract/home.ts"
 import { silentProgress } from "../../contract/progress.ts"
@@ -73,7 +73,9 @@ describe.skipIf(toolsDir === null)("QEMU in its sandbox", () => {
     const qmp = ["-qmp", "unix:/m/qmp.sock,server=on,wait=off"]
     const qemu = await startQemu(sandbox([...args, ...qmp, ...filter]), machineLayout(home, "demo").log)
     started.push(qemu)
-    await delay(700)
+    const status = () => readFileSync(`/proc/${qemu.process.pid}/status`, "utf8")
+    await expect.poll(status, { timeout: 30_000 }).toMatch(/^Seccomp:\t2$/m)
+    await expect.poll(() => existsSync(machineLayout(home, "demo").qmpSocket), { timeout: 30_000 }).toBe(true)
     return qemu
   }
 

@@ -170,10 +170,8 @@ describe("the address floor", () => {
     await using provider = await openFakeProvider()
     await using outbound = openOutbound({ ...DEFAULT_TIMEOUTS, connectMs: 1000 })
     const route = { ...ROUTE, origin: new URL(provider.url.replace("127.0.0.1", literal)).origin }
-    const startedMs = performance.now()
     const thrown = await outbound.send(route, null, new AbortController().signal).catch((failure) => failure)
     expect(explainFailure(thrown, route)).toMatchObject({ status: 403, rule: "egress/floor" })
-    expect(performance.now() - startedMs).toBeLessThan(500)
     expect([provider.requests.length, provider.connections()]).toEqual([0, 0])
   })
 
