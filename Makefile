@@ -31,8 +31,8 @@ check: modules ## types, lint and the repository's own rules
 	@biome check .
 	@vitest run --project unit test/rules
 
-test: setup ## all tests, VM boots included
-	@vitest run
+test: setup ## all tests, VM boots included; RETRY=1 tries a failed one again, and names it if it passes then
+	@vitest run --retry $${RETRY:-0}
 
 unit: modules ## tests that boot nothing
 	@vitest run --project unit

@@ -1,6 +1,6 @@
 /**
- * Ends a run with one plain line, `N passed, N failed, N skipped`, and names each skip with its reason and each failure
- * with what it said: who keeps but the end of a log has both.
+ * Ends a run with one plain line, `N passed, N failed, N skipped`, and names each skip with its reason, each failure with
+ * what it said, and each test that passed only when it was tried again: who keeps but the end of a log has all three.
  */
 
 import { stripVTControlCharacters } from "node:util"
@@ -15,6 +15,9 @@ export class SummaryReporter implements Reporter {
     const count = (state: string) => cases.filter((test) => test.result().state === state).length
     for (const test of cases.filter((one) => one.result().state === "skipped")) {
       process.stdout.write(`skipped: ${test.fullName}: ${skipReason(test)}\n`)
+    }
+    for (const test of cases.filter((one) => one.diagnostic()?.flaky)) {
+      process.stdout.write(`passed at the second try only: ${test.fullName}: ${failureOf(test)}\n`)
     }
     for (const test of cases.filter((one) => one.result().state === "failed")) {
       process.stdout.write(`failed: ${test.fullName}: ${failureOf(test)}\n`)
