@@ -5,6 +5,7 @@ import { type ProfiledName, STRICT_PROFILE, storedName, TOOLS_NAME } from "../co
 import { openBuildLock } from "./build-lock.ts"
 import { type LockWants, listMisfits, listMoves } from "./lock/compare-locks.ts"
 import { lockPath, readLock, writeLock } from "./lock/lock-file.ts"
+import { refuseOlder } from "./lock/refuse-older.ts"
 import { lockWants, makeLock } from "./make-lock.ts"
 import { readCves, type ToldMove } from "./read-cves.ts"
 import { resolvePlan } from "./resolve-plan.ts"
@@ -29,7 +30,7 @@ export interface LockReport {
   readonly written: boolean
 }
 
-/** Faults: `lock/no-profiles`, those of definitions, locks and packages. */
+/** Faults: `lock/no-profiles`, `lock/older`, those of definitions, locks and packages. */
 export async function lockImage(
   projectDir: string,
   target: ProfiledName,
@@ -53,8 +54,10 @@ export async function lockImage(
   const after = await stages.plain("lock", `lock: ${file}, asking Debian`, (note) =>
     makeLock({ projectDir, ...target, wants }, held, context, stages.runner, note),
   )
+  const moved = before === null ? [] : listMoves(before, after)
+  if (before?.suite === after.suite) await refuseOlder(moved, stages.runner)
   const moves = await stages.plain("changelogs", "changelogs of what moved", (note) =>
-    readCves(before === null ? [] : listMoves(before, after), after, context, stages.runner, note),
+    readCves(moved, after, context, stages.runner, note),
   )
   // the day of the Release files alone is no change
   const written = !request.check && (moves.length > 0 || !fits)

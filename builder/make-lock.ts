@@ -9,6 +9,7 @@ import { type ProfiledName, STRICT_PROFILE, storedName } from "../contract/image
 import { parseToml } from "../contract/toml.ts"
 import { type LockWants, listMisfits, listMoves, type Move } from "./lock/compare-locks.ts"
 import { lockPath, readLock, writeLock } from "./lock/lock-file.ts"
+import { refuseOlder } from "./lock/refuse-older.ts"
 import { renderLock } from "./lock/render-lock.ts"
 import { resolveDebian, updateApt } from "./lock/resolve-debian.ts"
 import { openDebian } from "./open-debian.ts"
@@ -119,6 +120,7 @@ async function openRelocked(
   const lock = await stages.plain("lock", `lock: ${gone.length} packages are gone, asking Debian`, (note) =>
     makeLock(target, first.deb, context, stages.runner, note),
   )
+  await refuseOlder(listMoves(first, lock), stages.runner)
   const stillGone = await provide(target, lock, context, stages)
   if (stillGone.length > 0) {
     throw goneFault({ file: join(locks, file), image: argumentsOf(target), gone: stillGone, lock })

@@ -1,11 +1,12 @@
 /** Asks Debian's archive, by its signed Release files, which packages a definition means today. */
 
-import { readdir, readFile, writeFile } from "node:fs/promises"
+import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import { type ImageLock, type LockedDeb, lockedDeb } from "../../contract/image-lock.ts"
 import type { Apt } from "../apt.ts"
 import { parseControl } from "../debian-control.ts"
+import { readEpoch } from "./read-epoch.ts"
 
 export interface DebianWants {
   readonly root: readonly string[]
@@ -35,13 +36,14 @@ export async function updateApt(apt: Apt): Promise<void> {
 
 /**
  * Gives the packages of both parts with all that they depend on, and the date of the newest Release file.
- * What `held` names keeps its version as long as the archive has it. Fault: `lock/unresolvable`.
+ * What `held` names keeps its version as long as the archive has it. Faults: `lock/unresolvable`, those of read-epoch.ts.
  */
 export async function resolveDebian(
   apt: Apt,
   wants: DebianWants,
   held: readonly LockedDeb[],
 ): Promise<Pick<ImageLock, "deb" | "epoch">> {
+  const epoch = await readEpoch(join(apt.dir, "state", "lists"))
   await writeFile(join(apt.dir, "preferences"), held.map(renderPin).join("\n"))
   const root = await listAddresses(apt, "root", wants.root)
   const boot = await listAddresses(apt, "boot", wants.boot)
@@ -58,7 +60,7 @@ export async function resolveDebian(
     throw new Fault("lock/unresolvable", `apt chose ${lacking}, which no list of packages has`)
   }
   const deb = [...found.values()].sort((left, right) => (left.name < right.name ? -1 : 1))
-  return { deb, epoch: await readEpoch(join(apt.dir, "state", "lists")) }
+  return { deb, epoch }
 }
 
 function renderPin({ name, version }: LockedDeb): string {
@@ -140,20 +142,6 @@ function readLocked(
   })
   if (parsed.success) return parsed.data
   throw new Fault("lock/odd-list", `${file}: the entry of ${path} does not read: ${parsed.error.message}`)
-}
-
-/** The newest Date of the signed files, in seconds since 1970; a suite that is empty has one, too. */
-async function readEpoch(lists: string): Promise<number> {
-  const files = (await readdir(lists)).filter((name) => /_(?:In)?Release$/.test(name))
-  const dates = await Promise.all(
-    files.map(async (file) => {
-      const date = /^Date: (.+)$/m.exec(await readFile(join(lists, file), "utf8"))?.[1] ?? ""
-      const seconds = Date.parse(date) / 1000
-      if (Number.isInteger(seconds)) return seconds
-      throw new Fault("lock/odd-list", `${file} has no Date that reads: ${JSON.stringify(date)}`)
-    }),
-  )
-  return Math.max(...dates)
 }
 
 /** apt writes `+` as %2b; one spelling for all. */

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto"
 import { createReadStream, createWriteStream } from "node:fs"
-import { open, readFile, stat } from "node:fs/promises"
+import { open, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
@@ -10,6 +10,7 @@ import { constants, createZstdCompress, zstdCompressSync } from "node:zlib"
 import { Fault } from "../../contract/fault.ts"
 import type { Manifest } from "../../contract/manifest.ts"
 import { PROVENANCE_FILES } from "../../contract/provenance.ts"
+import { readProvenance } from "../../trust/read-provenance.ts"
 import {
   ANNOTATION,
   type ArtifactManifest,
@@ -144,15 +145,13 @@ async function packConfig(dir: string, digest: string): Promise<Blob> {
   }
 }
 
-/** Null: the image has none of this kind. */
-async function packProvenance(dir: string, name: string): Promise<Blob | null> {
+/** Null: the image has none of this kind. What a link leads to is no part of the image, and nobody asked to push it. */
+async function packProvenance(dir: string, name: Parameters<typeof readProvenance>[1]): Promise<Blob | null> {
   const path = join(dir, name)
-  const found = await stat(path).catch((thrown: NodeJS.ErrnoException) => {
-    if (thrown.code === "ENOENT") return null
-    throw thrown
-  })
-  if (found === null) return null
-  const bytes = await readFile(path)
+  const read = await readProvenance(dir, name)
+  if (read.kind === "finding" && read.finding.kind === "missing-file") return null
+  if (read.kind === "finding") throw changedFile(path, read.finding.reason)
+  const { bytes } = read
   const annotations = { [ANNOTATION.title]: name }
   return {
     descriptor: { mediaType: MEDIA.provenance, digest: digestOf(bytes), size: bytes.length, annotations },
@@ -192,8 +191,8 @@ async function drain(chunks: AsyncIterable<Buffer>): Promise<void> {
   for await (const chunk of chunks) void chunk
 }
 
-function changedFile(path: string): Fault {
-  return new Fault("artifact/changed-file", `${path} is not what the image's manifest says`, {
+function changedFile(path: string, reason = "it is not what the image's manifest says"): Fault {
+  return new Fault("artifact/changed-file", `${path}: ${reason}`, {
     hint: "build the image again; `stereo images verify` says what else was changed",
   })
 }

@@ -101,6 +101,36 @@ describe("what the mirror gives", () => {
     expect(existsSync(join(lab.folder.dir, "images/root/lock.toml"))).toBe(false)
   })
 
+  it("another suite's signed files in place of those of security are refused", async () => {
+    await using archive = await openDebianArchive()
+    archive.publish("trixie", [TOOL, HELPER])
+    archive.publish("trixie-security", [{ ...HELPER, version: "1:1.0+b2+deb13u1" }])
+    for (const file of ["InRelease", "main/binary-amd64/Packages", "main/binary-amd64/Packages.gz"]) {
+      let other: Buffer = Buffer.alloc(0)
+      archive.replace(`/debian/dists/trixie-updates/${file}`, (bytes) => {
+        other = bytes
+        return bytes
+      })
+      archive.replace(`/debian-security/dists/trixie-security/${file}`, () => other)
+    }
+    using lab = openLab(archive)
+    await expect(lab.open()).rejects.toMatchObject({
+      code: "lock/untrusted",
+      message: "what the mirror gave for trixie-security was signed as trixie-updates, trixie-updates",
+    })
+  })
+
+  it("a date that stands before what is signed is not believed", async () => {
+    await using archive = await openDebianArchive()
+    archive.publish("trixie", [TOOL, HELPER])
+    archive.replace("/debian/dists/trixie/InRelease", (bytes) => {
+      return Buffer.from(bytes.toString().replace(/^Hash: .*\n/m, "$&Date: Fri, 01 Jan 2100 00:00:00 UTC\n"))
+    })
+    using lab = openLab(archive)
+    const { lock } = await lab.open()
+    expect(new Date(lock.epoch * 1000).toISOString()).toBe("2026-11-21T09:15:44.000Z")
+  })
+
   it("Release files of somebody else's key are refused", async () => {
     await using archive = await openDebianArchive()
     await using other = await openDebianArchive()

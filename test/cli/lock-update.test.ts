@@ -117,4 +117,14 @@ describe("stereo lock --update", () => {
       { image: "root", file: LOCK, misfits: [], moves: [move], packages: 3, written: true },
     ])
   })
+
+  it("does not go back where a mirror shows an older state of Debian, which is signed as well", async () => {
+    const newest = lockText()
+    archive.publish("trixie", [KERNEL, { name: "libnew", version: "2-1" }])
+    await expect(lock("--update", "root")).rejects.toMatchObject({
+      code: "lock/older",
+      message: `the mirror has older packages than the lock\n    ${KERNEL.name} 6.12-2 → 6.12-1`,
+    })
+    expect(lockText()).toBe(newest)
+  })
 })

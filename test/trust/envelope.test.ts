@@ -125,6 +125,15 @@ describe("strict JSON", () => {
     expect(parseStrictJson('[{"a":{"a":"a"}},{"a":"{\\"a\\":1,\\"a\\":2}"}]').kind).toBe("value")
   })
 
+  it.each([
+    ["letters", "A"],
+    ["escapes", '\\"'],
+  ])("has an answer for a string of many megabytes, of %s", (_what, piece) => {
+    const long = `"${piece.repeat((12 << 20) / piece.length)}"`
+    expect(parseStrictJson(`{"a":${long},"b":1}`).kind).toBe("value")
+    expect(parseStrictJson(`{"a":${long},"a":1}`).kind).toBe("refused")
+  })
+
   it("refuses what is nested without end", () => {
     expect(parseStrictJson(`${"[".repeat(100)}${"]".repeat(100)}`)).toMatchObject({ kind: "refused" })
   })

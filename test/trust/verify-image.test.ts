@@ -137,6 +137,12 @@ const ATTACKS: readonly Attack[] = [
     { bootsAnyway: false },
   ],
   [
+    "a link in place of a keyless signature",
+    "not-a-plain-file provenance.sigstore.json",
+    () => symlinkSync(join(store.home.root, "elsewhere"), changed("provenance.sigstore.json")),
+    { bootsAnyway: true },
+  ],
+  [
     "a manifest with a key more",
     "bad-manifest manifest.toml",
     () =>

@@ -71,14 +71,20 @@ async function checkRoot(dir: string, { files: { root }, verity }: Manifest): Pr
   return [...(finding ? [finding] : []), { kind: "wrong-root-hash", file: root.name, reason }]
 }
 
-/** Nobody vouches for it, and whoever gets the folder may take it for a part of the image. */
+/** Nobody vouches for it, and whoever gets the folder may take it for a part of the image; nor for what is no file. */
 async function findUnexpected(dir: string, { files }: Manifest): Promise<Finding[]> {
   const known = new Set([
     ...[MANIFEST_FILE, ...Object.values(PROVENANCE_FILES)],
     ...Object.values(files).map(({ name }) => name),
   ])
-  return (await readdir(dir))
-    .filter((file) => !known.has(file))
+  const entries = await readdir(dir, { withFileTypes: true })
+  const unexpected = entries
+    .filter(({ name }) => !known.has(name))
+    .map(({ name }) => name)
     .sort()
-    .map((file) => ({ kind: "unexpected-file", file, reason: "the manifest does not name it" }))
+    .map((file): Finding => ({ kind: "unexpected-file", file, reason: "the manifest does not name it" }))
+  // the only one of those that are known which need not have been read by now
+  const bundle = entries.find(({ name }) => name === PROVENANCE_FILES.bundle)
+  if (bundle === undefined || bundle.isFile()) return unexpected
+  return [...unexpected, { kind: "not-a-plain-file", file: bundle.name, reason: "it is a link or a folder" }]
 }

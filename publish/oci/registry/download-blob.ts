@@ -35,13 +35,15 @@ export async function downloadBlob(request: DownloadRequest): Promise<DownloadRe
   await using part = await openPart(path, blob, onBytes)
   const resumedAt = part.length
   let receivedBytes = 0
+  let furthest = part.length
   for (let failures = 0; part.length < blob.size || (receivedBytes === 0 && blob.size === 0); ) {
     const before = part.length
     const cut = await receive(request, part)
     receivedBytes += Math.max(0, part.length - before)
     if (part.length === blob.size) break
-    // as long as bytes come, it may go on as often as it likes
-    failures = part.length > before ? 0 : failures + 1
+    // as long as bytes come that had not come before, it may go on as often as it likes
+    failures = part.length > furthest ? 0 : failures + 1
+    furthest = Math.max(furthest, part.length)
     if (failures === MAX_ATTEMPTS) {
       throw new Fault(
         "registry/cut-off",

@@ -93,21 +93,29 @@ async function sendAuthorised(options: ClientOptions, call: RegistryCall, url: U
   const { authority } = options
   const { scope, signal } = call
   const shown = authority.header(scope)
-  const answer = await sendFollowing(options, call, url)
-  if (answer.status !== 401) return answer
+  const { answer, from } = await sendFollowing(options, call, url)
+  // another host is shown nothing, and names no place to which the registry's credentials go
+  if (answer.status !== 401 || from.origin !== options.origin.origin) return answer
   if (!(await authority.meet({ scope, shown, answer }, signal))) return answer
   answer.body.destroy()
-  return sendFollowing(options, call, url)
+  return (await sendFollowing(options, call, url)).answer
+}
+
+interface Followed {
+  readonly answer: HttpAnswer
+  /** Who answered, after all redirects. */
+  readonly from: URL
 }
 
 /** Only what is read is followed elsewhere: a registry that keeps its blobs in a store of objects. */
-async function sendFollowing(options: ClientOptions, call: RegistryCall, first: URL): Promise<HttpAnswer> {
+async function sendFollowing(options: ClientOptions, call: RegistryCall, first: URL): Promise<Followed> {
   let url = first
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
     const answer = await sendOnce(options, call, url)
     const location = answer.headers["location"]
     const mayFollow = call.method === "GET" || call.method === "HEAD"
-    if (!mayFollow || !REDIRECTS.includes(answer.status) || location === undefined) return answer
+    if (!mayFollow || !REDIRECTS.includes(answer.status) || location === undefined)
+      return { answer, from: url }
     answer.body.destroy()
     if (!URL.canParse(location, url.href)) throw badRedirect(url, location)
     const next = new URL(location, url)

@@ -238,4 +238,25 @@ describe("a pull that is interrupted", () => {
     const part = join(lab.to.home.images, "by-digest", hidden[0] ?? "", "root.verity.part")
     expect(existsSync(part) && statSync(part).size).toBe(4 << 20)
   })
+
+  it("ends when the server only ever gives the same beginning again", async () => {
+    await using lab = await openLab()
+    const pushed = await lab.push(`${registry.host}/same/base:1`)
+    const isRoot = isRootGet(lab.image.manifest.files.root.sha256)
+    let asked = 0
+    proxy.mishap = (one) => {
+      if (!isRoot(one)) return null
+      asked += 1
+      // without an end of its own the loop would go on for ever
+      if (asked > 40) return null
+      return one.headers.range === undefined
+        ? { kind: "cut-answer", afterBytes: 1 << 20 }
+        : { kind: "answer", status: 416 }
+    }
+    await expect(lab.pull(`${proxy.host}/same/base@${pushed.digest}`)).rejects.toMatchObject({
+      code: "registry/cut-off",
+    })
+    proxy.mishap = () => null
+    expect(asked).toBeLessThan(12)
+  })
 })
