@@ -45,7 +45,10 @@ export function addExportCommand(images: Command, context: CliContext): void {
         .choices(["oci", ...EXPORT_FORMATS])
         .makeOptionMandatory(),
     )
-    .option("-o, --output <path>", "where to; it must not be there yet (default: IMAGE.FORMAT, here)")
+    .option(
+      "-o, --output <path>",
+      "where to; it must not be there yet (default: IMAGE.FORMAT here; of a uki IMAGE.efi, of oci IMAGE.oci.tar)",
+    )
     .option("--secure-boot-key <file>", "sign for Secure Boot: a private RSA key, as PEM")
     .option("--secure-boot-cert <file>", "its certificate, as PEM")
     .option("--signed-uki <file>", "take a uki of this image that was signed elsewhere")
