@@ -1,7 +1,7 @@
 /** A disk's path: sealed files → unified kernel image → signature → disk → packed → into its place. */
 
 import { createHash } from "node:crypto"
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises"
+import { access, constants, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import type { ExportFormat } from "../contract/export-format.ts"
 import { Fault, reasonOf } from "../contract/fault.ts"
@@ -43,10 +43,11 @@ export interface ExportReport {
   readonly pcr7: string | null
 }
 
-/** Faults: `export/bad-output`, `export/other-uki`, `export/not-signed`, and those of the tools. */
+/** Faults: `export/half-a-key`, `export/bad-input`, `export/bad-output`, `export/other-uki`, `export/not-signed`, and those of the tools. */
 export async function exportImage(request: ExportRequest): Promise<ExportReport> {
   const { dir: imageDir, manifest, format, progress, signing } = request
   const output = resolve(request.output)
+  await checkInputs(request)
   await using work = await openWorkFolder(output)
   await mkdir(dirname(request.logFile), { recursive: true })
   await rm(request.logFile, { force: true })
@@ -76,6 +77,30 @@ export async function exportImage(request: ExportRequest): Promise<ExportReport>
   return { file: output, format, ...described, signed: signing !== null, pcr7 }
 }
 
+/** Before anything is made: what was given must be there, and enough of it. */
+async function checkInputs({ signing, firmwareVariables }: ExportRequest): Promise<void> {
+  if (firmwareVariables !== null && (signing === null || !("key" in signing))) {
+    throw new Fault(
+      "export/half-a-key",
+      "register 7 holds the certificate by which the firmware started the disk",
+      {
+        hint: "give --secure-boot-key and --secure-boot-cert with --firmware-vars",
+      },
+    )
+  }
+  for (const file of [
+    ...Object.values(signing ?? {}),
+    ...(firmwareVariables === null ? [] : [firmwareVariables]),
+  ]) {
+    await access(file, constants.R_OK).catch((cause: unknown) => {
+      throw new Fault("export/bad-input", `${file} cannot be read: ${reasonOf(cause)}`, {
+        hint: "docs/formats.md says how such files are made",
+        cause,
+      })
+    })
+  }
+}
+
 /** A folder beside the output, so that the last step is one rename; it goes whatever happens. */
 async function openWorkFolder(output: string): Promise<AsyncDisposable & { readonly dir: string }> {
   const there = await stat(output).catch((thrown: NodeJS.ErrnoException) => {
@@ -102,7 +127,7 @@ async function placeUki(request: ExportRequest, work: string): Promise<void> {
   const { files, kernel, uefi } = manifest
   if (signing !== null && "signedUki" in signing) {
     await copyFile(signing.signedUki, join(work, "uki.efi"))
-    const found = authenticodeSha256(await readFile(join(work, "uki.efi")))
+    const found = hashProgram(await readFile(join(work, "uki.efi")), signing.signedUki)
     if (found === uefi.authenticode_sha256) return
     const differs = `its Authenticode hash is ${found}, and this image's is ${uefi.authenticode_sha256}`
     throw new Fault("export/other-uki", `${signing.signedUki} is not this image's: ${differs}`, {
@@ -126,16 +151,21 @@ async function placeUki(request: ExportRequest, work: string): Promise<void> {
   )
 }
 
+/** Fault: `artifact/not-a-pe`. */
+function hashProgram(program: Buffer, file: string): string {
+  try {
+    return authenticodeSha256(program)
+  } catch (thrown) {
+    if (!(thrown instanceof Fault)) throw thrown
+    throw new Fault(thrown.code, `${file}: ${thrown.message}`, {
+      hint: "sign what `stereo images export IMAGE --format uki` gives",
+      cause: thrown,
+    })
+  }
+}
+
 async function foretellPolicy(request: ExportRequest, work: string): Promise<string | null> {
   const { firmwareVariables: variables, signing } = request
-  if (variables === null) return null
-  if (signing !== null && "key" in signing)
-    return predictPcr7({ ...request, variables, certificate: signing.certificate, dir: work })
-  throw new Fault(
-    "export/half-a-key",
-    "register 7 holds the certificate by which the firmware started the disk",
-    {
-      hint: "give --secure-boot-key and --secure-boot-cert with --firmware-vars",
-    },
-  )
+  if (variables === null || signing === null || !("key" in signing)) return null
+  return predictPcr7({ ...request, variables, certificate: signing.certificate, dir: work })
 }

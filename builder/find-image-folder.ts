@@ -4,6 +4,7 @@ import { readdir, readlink } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { Fault } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
+import { adviseOnMissing } from "../contract/image-name.ts"
 
 export interface ImageFolder {
   readonly dir: string
@@ -32,13 +33,8 @@ export async function findImageFolder(home: Home, reference: string): Promise<Im
     })
   }
   throw new Fault("image/not-built", `there is no built image "${reference}"`, {
-    hint: adviseOn(reference, names),
+    hint: adviseOnMissing(reference, names),
   })
-}
-
-function adviseOn(reference: string, names: readonly string[]): string {
-  if (reference.includes("/")) return "an image of a registry comes here first: stereo pull"
-  return names.length === 0 ? "build one: stereo build base" : `built: ${names.join(", ")}`
 }
 
 async function list(dir: string): Promise<string[]> {

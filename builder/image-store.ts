@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promise
 import { basename, join } from "node:path"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
+import { adviseOnMissing } from "../contract/image-name.ts"
 import { type Manifest, manifest } from "../contract/manifest.ts"
 import { parseToml } from "../contract/toml.ts"
 import { adoptImage } from "./adopt-image.ts"
@@ -65,7 +66,7 @@ export async function readImage(home: Home, reference: string): Promise<StoredIm
   if (matches[0] && new Set(matches.map(({ digest }) => digest)).size === 1) return matches[0]
   const names = [...all, ...unreadable].map(({ name }) => name).sort()
   throw new Fault("image/not-built", `there is no built image "${reference}"`, {
-    hint: names.length === 0 ? "build one: stereo build base" : `built: ${names.join(", ")}`,
+    hint: adviseOnMissing(reference, names),
   })
 }
 
@@ -110,7 +111,7 @@ async function readNamed(byName: string, name: string): Promise<StoredImage> {
   } catch (cause) {
     const [first = "", ...more] = reasonOf(cause).split("\n")
     throw new Fault("image/bad-manifest", `${first}${more.length > 0 ? ` (and ${more.length} more)` : ""}`, {
-      hint: `an older version of stereo made it, or it is damaged; build it again: stereo build ${name}`,
+      hint: "an older version of stereo made it, or it is damaged: build it again (`stereo build`), or pull it",
       cause,
     })
   }

@@ -3,6 +3,7 @@
 import { link, mkdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Fault } from "../contract/fault.ts"
+import { splitProfiled } from "./definition/profiled-name.ts"
 import { imageName } from "./image-definition.ts"
 import { resolvePlan } from "./resolve-plan.ts"
 
@@ -24,6 +25,7 @@ export async function initImage(projectDir: string, image: NewImage): Promise<st
       hint: `lower-case letters, digits and dashes, at most 31, and not ${RESERVED.join(" or ")}`,
     })
   }
+  refuseTaken(projectDir, name)
   // what it extends must stand before anything is written
   await resolvePlan(projectDir, base)
   const file = join("images", name, "image.toml")
@@ -41,6 +43,19 @@ export async function initImage(projectDir: string, image: NewImage): Promise<st
 
 /** Folders of images/ that hold no image of a user's. */
 const RESERVED = ["templates", "profiles", "tools"]
+
+/** A profile's image would have the same name. */
+function refuseTaken(projectDir: string, name: string): void {
+  const profiled = splitProfiled(projectDir, name)
+  if (profiled === null) return
+  throw new Fault(
+    "image/bad-name",
+    `${name} is what image ${profiled.name} of the profile ${profiled.profile} is kept as`,
+    {
+      hint: "choose another name, so that both can be built",
+    },
+  )
+}
 
 /** Whole or not at all, and never over a file that is there. */
 async function writeNew(path: string, text: string, file: string): Promise<void> {

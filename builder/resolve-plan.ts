@@ -4,6 +4,7 @@ import { Fault } from "../contract/fault.ts"
 import { STRICT_PROFILE } from "../contract/image-name.ts"
 import type { Site } from "../contract/site.ts"
 import { readLayers } from "./definition/read-layers.ts"
+import { refuseMissing } from "./definition/refuse-missing.ts"
 import { flattenDefinitions } from "./plan/flatten.ts"
 import { planImage } from "./plan/plan-image.ts"
 import { readSources, type Sources } from "./plan/read-sources.ts"
@@ -31,6 +32,7 @@ export async function resolvePlan(
   site: Site | null = null,
 ): Promise<ResolvedPlan> {
   const layers = await readLayers(projectDir, name, profile)
+  await refuseMissing(projectDir, layers)
   const flat = flattenDefinitions(layers.map(({ definition }) => definition))
   const layerDirs = layers.map(({ dir }) => dir)
   const sources = await readSources(projectDir, flat, layerDirs, site)

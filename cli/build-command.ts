@@ -40,9 +40,11 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       "--relock",
       "where Debian no longer has what the lock names, go on with what it has now, for this home",
     )
-    .option(
-      "--shell",
-      "open a shell in a copy of the image's tree, without a network, instead of finishing it",
+    .addOption(
+      new Option(
+        "--shell",
+        "open a shell in a copy of the image's tree, without a network, instead of finishing it",
+      ).conflicts(["json", "signingKey", "signingCommand", "signingPublicKey", "keyless"]),
     )
     .addOption(new Option("--at <stage>", "with --shell: which tree").choices(TREE_STAGES))
   addSigningOptions(command)
@@ -52,7 +54,8 @@ export function addBuildCommand(program: Command, context: CliContext): void {
       [
         "\nAn image of another profile than strict is kept beside it, as IMAGE-PROFILE.",
         "Packages are those of images/IMAGE/lock.toml; `stereo lock --update IMAGE` takes newer ones.",
-        "With --shell the tree is that of the last stage that can be reached, also when a check refuses it.",
+        "With --shell the tree is that of the last stage that can be reached, also when a check refuses it;",
+        "the exit code is then the shell's.",
         SIGNING_HELP,
         "\nExamples:",
         "  $ stereo build coder",

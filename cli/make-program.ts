@@ -46,7 +46,7 @@ Exit codes:
        \`images verify\`: not as it was signed; \`images rebuild\`: a byte differs; \`images diff\`: they differ
   3    \`egress verify\`: not proven
   64   the command line was not understood
-  125  \`exec\` and \`run\`: stereo failed; any other code is that of the command in the machine
+  125  \`exec\`, \`run\` and \`up --on ec2\`: stereo failed; any other code is that of the command in the machine
   130  stopped by Ctrl-C, SIGTERM or SIGHUP
 
 Environment:

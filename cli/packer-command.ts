@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { mkdir, rename, rm, stat } from "node:fs/promises"
+import { mkdir, open, rename, rm, stat } from "node:fs/promises"
 import { basename, dirname, join, relative, resolve } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { type Command, InvalidArgumentError } from "commander"
@@ -120,7 +120,8 @@ async function describeDisk(context: CliContext, file: string, dir: string): Pro
     })
   })
   if (!found.isFile() || found.size === 0)
-    throw new Fault("packer/no-disk", `${file} is not a disk in a file`)
+    throw notRaw(file, found.isFile() ? "it is empty" : "it is no file")
+  if (!(await hasPartitions(path))) throw notRaw(file, "it has no partition table (GPT)")
   const sha256 = await context.progress.step(`Hash ${file}`, async () => {
     const hash = createHash("sha256")
     await pipeline(createReadStream(path), hash, { signal: context.signal })
@@ -131,6 +132,19 @@ async function describeDisk(context: CliContext, file: string, dir: string): Pro
     keep: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   }
+}
+
+function notRaw(file: string, reason: string): Fault {
+  return new Fault("packer/no-disk", `${file} is not a raw disk: ${reason}`, {
+    hint: "make one with `stereo images export IMAGE --format raw`, or leave --disk away",
+  })
+}
+
+/** The second sector begins with GPT's signature; of qcow2 and of what is packed it does not. */
+async function hasPartitions(path: string): Promise<boolean> {
+  await using disk = await open(path)
+  const { buffer } = await disk.read(Buffer.alloc(8), 0, 8, 512)
+  return buffer.toString("latin1") === "EFI PART"
 }
 
 function describe({ image, digest, dir, disk, form, files }: Report): string {

@@ -1,19 +1,18 @@
 /** `stereo publish ec2 IMAGE`: makes an AMI of a built image, once. */
 
-import { mkdtemp, realpath, rm } from "node:fs/promises"
+import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Command, InvalidArgumentError } from "commander"
-import { Fault } from "../contract/fault.ts"
 import { storedName } from "../contract/image-name.ts"
 import { jsonText } from "../contract/json-text.ts"
 import { mebibytes } from "../contract/mebibytes.ts"
-import { currentToolsTree } from "../contract/tools-tree.ts"
 import type { Foresight } from "../publish/ec2/foresee.ts"
 import type { PublishReport, PublishRequest } from "../publish/ec2/publish-image.ts"
 import type { CliContext } from "./context.ts"
 import { addCloudOptions, type CloudOptions, readPlace } from "./ec2/cloud-options.ts"
 import type { SecureBootChoice, SecureBootOptions } from "./ec2/read-secure-boot.ts"
+import { findTools } from "./find-tools.ts"
 
 interface PublishOptions extends CloudOptions, SecureBootOptions {
   readonly dryRun?: boolean
@@ -113,12 +112,7 @@ type Exported = Pick<
 async function exportDisk(context: CliContext, { dir, manifest, disk, signing }: Exported): Promise<string> {
   const { home, progress, signal } = context
   const { exportImage } = await import("../builder/export-image.ts")
-  const toolsDir = await realpath(currentToolsTree(home)).catch((cause: unknown) => {
-    throw new Fault("export/no-tools", `there is no tools tree at ${currentToolsTree(home)}`, {
-      hint: "make it with `stereo setup` (about a minute)",
-      cause,
-    })
-  })
+  const toolsDir = await findTools(home, "export")
   await exportImage({
     ...{ dir, manifest, signing, toolsDir, progress, signal, format: "raw", output: disk },
     firmwareVariables: null,

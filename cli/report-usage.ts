@@ -12,10 +12,24 @@ export function reportUsage(program: Command, words: readonly string[], message:
     .trimEnd()
     .split("\n")
   const path = ["stereo", ...commandPath(program, words)].join(" ")
-  const lines = [`stereo: cli/usage: ${what}`, ...more.map((line) => `  ${line}`)]
+  const lines = [
+    `stereo: cli/usage: ${describeUnknown(program, words) ?? what}`,
+    ...more.map((line) => `  ${line}`),
+  ]
   lines.push(`  hint: \`${path} --help\` shows the usage and an example`)
   process.stderr.write(`${lines.join("\n")}\n`)
   return USAGE_EXIT_CODE
+}
+
+/** A word in a command's place, which commander hands to the default command, or to the command itself, as an argument. */
+function describeUnknown(program: Command, words: readonly string[]): string | null {
+  const path = commandPath(program, words)
+  const command = path.reduce((at, word) => at.commands.find((one) => one.name() === word) ?? at, program)
+  const word = words[path.length]
+  const takesNone = command.registeredArguments.length === 0 && command.commands.length > 0
+  if (command === program || !takesNone || word === undefined || word.startsWith("-")) return null
+  const names = command.commands.map((one) => one.name()).join(", ")
+  return `unknown command '${word}' of ${path.join(" ")}; there are ${names}`
 }
 
 /** The words that lead to a command, as far as there is one. */

@@ -52,7 +52,11 @@ type Elsewhere = UpOnEc2Options & { readonly on?: "ec2" }
 
 function addElsewhereOptions(command: Command): void {
   command
-    .addOption(new Option("--on <where>", "start it elsewhere").choices(["ec2"]))
+    .addOption(
+      new Option("--on <where>", "start it elsewhere")
+        .choices(["ec2"])
+        .conflicts(["image", "team", "project", "json"]),
+    )
     .option("--instance-type <type>", "EC2: how large", "t3.medium")
     .option("--subnet <id>", "EC2: where in the network (default: the default subnet)")
     .option("--security-group <id...>", "EC2: who may reach it (default: the default group)")

@@ -17,3 +17,15 @@ export interface ProfiledName {
 export function storedName({ name, profile }: ProfiledName): string {
   return profile === STRICT_PROFILE ? name : `${name}-${profile}`
 }
+
+/** The command that makes it again, for a hint. */
+export function buildCommand({ name, profile }: ProfiledName): string {
+  return profile === STRICT_PROFILE ? `stereo build ${name}` : `stereo build ${name} --profile ${profile}`
+}
+
+/** How to come by an image that is not here, for a hint; `names` are those that are. */
+export function adviseOnMissing(reference: string, names: readonly string[]): string {
+  if (reference.includes("/")) return "an image of a registry comes here first: stereo pull"
+  const here = names.length === 0 ? "no image is built yet" : `built: ${names.join(", ")}`
+  return `${here}; \`stereo build NAME\` makes one of a folder of images/, with \`--profile PROFILE\` NAME-PROFILE`
+}

@@ -32,7 +32,10 @@ function readSyntax(source: TomlSource): unknown {
   } catch (thrown) {
     const line = thrown instanceof TomlError ? thrown.line : 1
     const reason = reasonOf(thrown).split("\n")[0]
-    throw new Fault(`${source.stage}/bad-toml`, `${source.file}:${line}: ${reason}`, { cause: thrown })
+    throw new Fault(`${source.stage}/bad-toml`, `${source.file}:${line}: ${reason}`, {
+      hint: "it has to be TOML: key = value, text in quotation marks; docs/definitions.md has an example of each file",
+      cause: thrown,
+    })
   }
 }
 

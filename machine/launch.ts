@@ -63,9 +63,9 @@ const READY_TIMEOUT_MS = 120_000
 export async function launchMachine(request: LaunchRequest): Promise<LaunchedMachine> {
   const { home, host, progress, signal, now } = request
   const beganMs = now()
-  const toolsDir = await findTools(home)
   const card = await readCard(request.card)
   const image = await readImage(home, request.image ?? card.image ?? "base")
+  const toolsDir = await findTools(home)
   const rootChecked = checkRoot(image)
   rootChecked.catch(() => null) // waited for below, beside the boot
   const probe = { toolsDir, cacheFile: home.probe, device: "/dev/kvm", progress, signal }

@@ -3,8 +3,10 @@
 import { readdir, readFile } from "node:fs/promises"
 import { join, relative } from "node:path"
 import { Fault } from "../../contract/fault.ts"
+import { TOOLS_NAME } from "../../contract/image-name.ts"
 import { lineOfKey, parseToml } from "../../contract/toml.ts"
 import { type ImageDefinition, imageDefinition } from "../image-definition.ts"
+import { splitProfiled } from "./profiled-name.ts"
 
 interface Loaded {
   readonly definition: ImageDefinition
@@ -57,15 +59,21 @@ async function readText(path: string, projectDir: string, name: string, child?: 
     const names = await imageNames(projectDir)
     const where = child ? `${at(child, ["extends"])}: extends: ` : ""
     throw new Fault("image/unknown", `${where}there is no image "${name}"`, {
-      hint: `images here: ${names.join(", ") || "none"}; a new one begins with images/${name}/image.toml`,
+      hint: `images here: ${names.join(", ") || "none"}; ${adviseOn(projectDir, name)}`,
       cause,
     })
   }
 }
 
+function adviseOn(projectDir: string, name: string): string {
+  const profiled = splitProfiled(projectDir, name)
+  if (profiled !== null) return `${name} is how ${profiled.name} is kept with --profile ${profiled.profile}`
+  return `\`stereo init image NAME\` begins a new one`
+}
+
 async function imageNames(projectDir: string): Promise<string[]> {
   const entries = await readdir(join(projectDir, "images"), { withFileTypes: true })
-  const others = ["templates", "profiles"]
+  const others = ["templates", "profiles", TOOLS_NAME]
   return entries
     .filter((entry) => entry.isDirectory() && !others.includes(entry.name))
     .map(({ name }) => name)

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs"
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Fault } from "../../contract/fault.ts"
-import { STRICT_PROFILE, storedName } from "../../contract/image-name.ts"
+import { STRICT_PROFILE, storedName, TOOLS_NAME } from "../../contract/image-name.ts"
 import { lineOfKey, parseToml } from "../../contract/toml.ts"
 import { type ImageDefinition, imageDefinition } from "../image-definition.ts"
 import { readDefinitions } from "./read-definitions.ts"
@@ -23,11 +23,19 @@ const PROFILES = join("images", "profiles")
  */
 export async function readLayers(projectDir: string, name: string, profile: string): Promise<Layer[]> {
   const line = await readDefinitions(projectDir, name)
+  refuseTools(line)
   refuseTakenName(projectDir, name, profile)
   const strict = await readProfile(projectDir, STRICT_PROFILE)
   const over = profile === STRICT_PROFILE ? [] : [await readProfile(projectDir, profile)]
   const images = line.map((definition) => ({ dir: join("images", definition.name), definition }))
   return [strict, ...images, ...over]
+}
+
+function refuseTools(line: readonly ImageDefinition[]): void {
+  if (!line.some(({ name }) => name === TOOLS_NAME)) return
+  throw new Fault("image/unknown", `images/${TOOLS_NAME} is no image: the tools tree is made of it`, {
+    hint: `\`stereo setup\` makes that tree, \`stereo lock ${TOOLS_NAME}\` its lock`,
+  })
 }
 
 /** `coder` with the profile `debug` is kept as `coder-debug`, which must not be an image of its own. */

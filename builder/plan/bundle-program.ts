@@ -1,7 +1,5 @@
 /** Bundles a program of the guest into one file, names kept, so that its stack traces can be read. */
 
-import { existsSync } from "node:fs"
-import { join } from "node:path"
 import { build } from "esbuild"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 
@@ -16,11 +14,6 @@ export interface Bundle {
 }
 
 export async function bundleProgram(projectDir: string, entry: string): Promise<Bundle> {
-  if (!existsSync(join(projectDir, entry))) {
-    throw new Fault("image/no-program", `the image asks for the program ${entry}, which is not there`, {
-      hint: "restore the file, or take the [[program]] out of image.toml",
-    })
-  }
   try {
     const result = await build({
       absWorkingDir: projectDir,

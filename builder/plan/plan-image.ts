@@ -132,6 +132,7 @@ function planEntries(
       throw new Fault(
         "image/no-such-file",
         `image ${definition.name}: [[owner]] names ${path}, which no files/ has`,
+        { hint: `write files${path} beside its image.toml, or take the [[owner]] out` },
       )
     }
     add({

@@ -82,9 +82,7 @@ export async function readSources(
     contents,
     bundled: new Map(programs.map(({ file, packages }) => [file.path, packages])),
     pins: await readPins(projectDir, definition),
-    npmLocks: new Map(
-      await Promise.all(definition.npm_tree.map((each) => readLock(projectDir, definition.name, each))),
-    ),
+    npmLocks: new Map(await Promise.all(definition.npm_tree.map((each) => readLock(projectDir, each)))),
     recipes: {
       rootfs: await hashSources(
         join(projectDir, "builder", "rootfs"),
@@ -163,18 +161,9 @@ async function readPins(projectDir: string, definition: ImageDefinition): Promis
 
 async function readLock(
   projectDir: string,
-  image: string,
   { lock, skip_scripts }: ImageDefinition["npm_tree"][number],
 ): Promise<readonly [string, readonly LockedNpm[]]> {
-  try {
-    return [lock, readNpmLock(await readFile(join(projectDir, lock), "utf8"), lock, skip_scripts)]
-  } catch (thrown) {
-    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT")) throw thrown
-    throw new Fault("image/no-npm-lock", `image ${image}: [[npm_tree]] names ${lock}, which is not there`, {
-      hint: "write it beside a package.json: npm install --package-lock-only --ignore-scripts",
-      cause: thrown,
-    })
-  }
+  return [lock, readNpmLock(await readFile(join(projectDir, lock), "utf8"), lock, skip_scripts)]
 }
 
 async function hashSources(...places: readonly string[]): Promise<string> {

@@ -14,10 +14,23 @@ export interface CloudOptions {
 
 export function addCloudOptions(command: Command): Command {
   return command
+    .hook("preAction", refuseWithoutOn)
     .option("--region <region>", "EC2: the region (default: AWS_REGION)")
     .option("--aws-profile <name>", "EC2: a profile of the AWS configuration (default: what the SDK finds)")
     .option("--endpoint <url>", "EC2: where its API answers, instead of the region's own")
     .option("--poll <seconds>", "EC2: between two looks at what AWS is making", parseSeconds, 5)
+}
+
+/** Where a command runs things here as well, these say nothing without --on, and whoever gave them meant something. */
+function refuseWithoutOn(command: Command): void {
+  const elsewhere = command.options.find((option) => option.attributeName() === "on")
+  if (elsewhere === undefined || command.getOptionValue("on") !== undefined) return
+  const lost = command.options.find((option) => {
+    return (
+      option.description.startsWith("EC2: ") && command.getOptionValueSource(option.attributeName()) === "cli"
+    )
+  })
+  if (lost !== undefined) command.error(`${lost.long} is for --on ec2`)
 }
 
 /** Faults: `cli/no-region`. */

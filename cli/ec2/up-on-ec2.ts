@@ -35,14 +35,16 @@ export async function upOnEc2(
   const { user } = options
   // whatever goes wrong before the command's own code is known
   exitWith(125)
+  const place = readPlace(context, options)
+  const token = newIdentifier(now())
+  const name = readName(options.name ?? `ec2-${token.slice(-6)}`)
+  const image = await readChoice(context, reference)
   const credential = await readCredential(context, options.identity)
   const { openClients } = await import("../../publish/ec2/open-clients.ts")
   const { withInstance } = await import("../../publish/ec2/instance/launch-instance.ts")
   const { executeRemote } = await import("../../machine/execute-remote.ts")
-  using clients = openClients(readPlace(context, options))
-  const token = newIdentifier(now())
-  const name = readName(options.name ?? `ec2-${token.slice(-6)}`)
-  const imageId = await findAmi(context, clients, reference)
+  using clients = openClients(place)
+  const imageId = typeof image === "string" ? image : await findAmi(context, clients, image)
   const wish = {
     ...{ name, imageId, token, instanceType: options.instanceType },
     securityGroupIds: options.securityGroup ?? [],
@@ -68,25 +70,37 @@ export async function upOnEc2(
 }
 
 /**
- * An AMI by its id, which is then what is trusted; or that of a built image, which must have been published in this
- * region, and is refused as `up` refuses it here, before anything is asked of AWS.
+ * An AMI by its id, which is then what is trusted; or a built image, which is refused as `up` refuses it here, before
+ * anything is asked of AWS.
  */
-async function findAmi(context: CliContext, clients: CloudClients, reference: string): Promise<string> {
+async function readChoice(context: CliContext, reference: string): Promise<string | VerifiedChoice> {
   if (/^ami-[0-9a-f]+$/.test(reference)) return reference
+  return context.progress.step(`Verifying ${reference}`, () => verifyImage(context, reference))
+}
+
+interface VerifiedChoice {
+  /** As it is kept here. */
+  readonly name: string
+  readonly digest: string
+}
+
+/** That of an image, which must have been published in this region. */
+async function findAmi(
+  context: CliContext,
+  clients: CloudClients,
+  { name, digest }: VerifiedChoice,
+): Promise<string> {
   const { findAnyImage } = await import("../../publish/ec2/find-image.ts")
-  const { name, digest } = await context.progress.step(`Verifying ${reference}`, () =>
-    verifyImage(context, reference),
-  )
   const found = await findAnyImage({ clients, digest, signal: context.signal })
   if (found !== null) return found.id
   const { region } = clients.place
   throw new Fault("ec2/not-published", `${name} ${digest.slice(0, 12)} is not an AMI in ${region}`, {
-    hint: `publish it: stereo publish ec2 ${reference} --region ${region}`,
+    hint: `publish it: stereo publish ec2 ${name} --region ${region}`,
   })
 }
 
 /** By name, by digest or by its beginning. Faults: `image/not-built`, `image/not-verified`, `keys/*`. */
-async function verifyImage({ home }: CliContext, reference: string) {
+async function verifyImage({ home }: CliContext, reference: string): Promise<VerifiedChoice> {
   const { findImageFolder } = await import("../../builder/find-image-folder.ts")
   const { readImage } = await import("../../machine/image/read-image.ts")
   const { checkRoot } = await import("../../machine/image/check-root.ts")

@@ -32,8 +32,11 @@ Examples:
   $ stereo images export base --format raw -o base.raw
   $ stereo images export base --format qcow2 --secure-boot-key db.key --secure-boot-cert db.crt`
 
+/** A layout holds the image's own files, and nothing that firmware starts. */
+const FOR_FIRMWARE = ["secureBootKey", "secureBootCert", "signedUki", "firmwareVars"]
+
 export function addExportCommand(images: Command, context: CliContext): void {
-  images
+  const command = images
     .command("export")
     .description("write an image as a disk that UEFI firmware boots, or as an OCI image layout")
     .argument("<image>", "a name, a digest, or at least 6 digits of its beginning")
@@ -42,7 +45,10 @@ export function addExportCommand(images: Command, context: CliContext): void {
         .choices(["oci", ...EXPORT_FORMATS])
         .makeOptionMandatory(),
     )
-    .option("-o, --output <path>", "where to; it must not be there yet (default: IMAGE.FORMAT, here)")
+    .option(
+      "-o, --output <path>",
+      "where to; it must not be there yet (default: IMAGE.FORMAT here; of a uki IMAGE.efi, of oci IMAGE.oci.tar)",
+    )
     .option("--secure-boot-key <file>", "sign for Secure Boot: a private RSA key, as PEM")
     .option("--secure-boot-cert <file>", "its certificate, as PEM")
     .option("--signed-uki <file>", "take a uki of this image that was signed elsewhere")
@@ -53,10 +59,19 @@ export function addExportCommand(images: Command, context: CliContext): void {
     .option("--json", "print as JSON")
     .addHelpText("after", HELP)
     .action(async (reference: string, { format, ...options }: ExportOptions) => {
-      if (format === "oci") return exportLayout(context, reference, options)
+      if (format === "oci") {
+        const lost = command.options.find((option) => isGiven(command, option))
+        if (lost !== undefined) command.error(`${lost.long} is for disks and a uki, and the format is oci`)
+        return exportLayout(context, reference, options)
+      }
       const { exportDisk } = await import("./export-disk.ts")
       return exportDisk(context, reference, { format, ...options })
     })
+}
+
+function isGiven(command: Command, option: Option): boolean {
+  const name = option.attributeName()
+  return FOR_FIRMWARE.includes(name) && command.getOptionValue(name) !== undefined
 }
 
 async function exportLayout(

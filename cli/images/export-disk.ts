@@ -1,6 +1,5 @@
 /** `stereo images export --format raw|qcow2|uki|…`: what UEFI firmware boots, and what a TPM will then hold. */
 
-import { realpath } from "node:fs/promises"
 import { join } from "node:path"
 import { type ExportReport, exportImage } from "../../builder/export-image.ts"
 import type { ExportFormat } from "../../contract/export-format.ts"
@@ -8,8 +7,8 @@ import { Fault } from "../../contract/fault.ts"
 import { jsonText } from "../../contract/json-text.ts"
 import type { Manifest } from "../../contract/manifest.ts"
 import { mebibytes } from "../../contract/mebibytes.ts"
-import { currentToolsTree } from "../../contract/tools-tree.ts"
 import type { CliContext } from "../context.ts"
+import { findTools } from "../find-tools.ts"
 import { readImageFolder } from "../registry/read-image-folder.ts"
 
 export interface DiskOptions {
@@ -45,11 +44,11 @@ export async function writeDisk(
   const { home, progress, signal } = context
   const { format } = options
   const signing = readSigning(options)
-  const toolsDir = await findTools(context)
   // what is written to a disk leaves stereo's checks behind, so all of it is read now
   const { dir, digest, manifest } = await progress.step(`Verifying ${reference}`, () =>
     readImageFolder(context, reference, "all"),
   )
+  const toolsDir = await findTools(home, "export")
   const report = await exportImage({
     ...{ dir, manifest, format, signing, toolsDir, progress, signal },
     firmwareVariables: options.firmwareVars ?? null,
@@ -71,15 +70,6 @@ function readSigning(options: DiskOptions) {
       hint: "give --secure-boot-key and --secure-boot-cert together, or --signed-uki alone",
     },
   )
-}
-
-async function findTools({ home }: CliContext): Promise<string> {
-  return realpath(currentToolsTree(home)).catch((thrown: unknown) => {
-    throw new Fault("export/no-tools", `there is no tools tree at ${currentToolsTree(home)}`, {
-      hint: "make it with `stereo setup` (about a minute)",
-      cause: thrown,
-    })
-  })
 }
 
 function toJson({ file, pcr7, ...report }: ExportReport, { uefi, verity }: Manifest) {

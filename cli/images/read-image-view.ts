@@ -1,15 +1,15 @@
 /** Reads of a built image what is compared: manifest, inventory, units, and a few files of its sealed root. */
 
-import { mkdtemp, readFile, realpath, rm } from "node:fs/promises"
+import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { z } from "zod"
 import type { StoredImage } from "../../builder/image-store.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
 import { inventory } from "../../contract/inventory.ts"
-import { currentToolsTree } from "../../contract/tools-tree.ts"
 import type { ImageView } from "../../review/image/image-view.ts"
 import type { CliContext } from "../context.ts"
+import { findTools } from "../find-tools.ts"
 
 const TEXTS = { passwd: "/etc/passwd", group: "/etc/group", sysctls: "/etc/sysctl.d/50-stereo.conf" } as const
 
@@ -22,7 +22,7 @@ const unitSet = z.array(
   }),
 )
 
-/** Faults: `image/damaged` for a file that is not what the builder writes; those of reading the root. */
+/** Faults: `image/no-tools`, `image/damaged` for a file that is not what the builder writes; those of reading the root. */
 export async function readImageView(
   target: string,
   { dir, digest, manifest }: StoredImage,
@@ -34,7 +34,7 @@ export async function readImageView(
     const read = await readRootFiles({
       rootDisk: join(dir, manifest.files.root.name),
       paths: Object.values(TEXTS),
-      toolsDir: await realpath(currentToolsTree(home)),
+      toolsDir: await findTools(home, "image"),
       dir: scratch,
       signal,
     })

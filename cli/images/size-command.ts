@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { type Command, InvalidArgumentError } from "commander"
 import type { StoredImage } from "../../builder/image-store.ts"
 import { Fault, reasonOf } from "../../contract/fault.ts"
+import { buildCommand } from "../../contract/image-name.ts"
 import { type Inventory, inventory } from "../../contract/inventory.ts"
 import { jsonText } from "../../contract/json-text.ts"
 import { mebibytes } from "../../contract/mebibytes.ts"
@@ -39,13 +40,13 @@ function parseCount(text: string): number {
   throw new InvalidArgumentError(`${JSON.stringify(text)} is no count from 1 to 99999.`)
 }
 
-async function readInventory({ dir, name, manifest }: StoredImage): Promise<Inventory> {
+async function readInventory({ dir, manifest }: StoredImage): Promise<Inventory> {
   const file = join(dir, manifest.files.inventory.name)
   try {
     return inventory.parse(JSON.parse(await readFile(file, "utf8")))
   } catch (cause) {
     throw new Fault("image/bad-inventory", `${file}: ${reasonOf(cause)}`, {
-      hint: `build the image again: stereo build ${name}`,
+      hint: `build the image again: ${buildCommand(manifest)}`,
       cause,
     })
   }

@@ -90,7 +90,10 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8")
   } catch (cause) {
-    throw new Fault("keys/no-file", `it cannot be read: ${reasonOf(cause)}`, { cause })
+    throw new Fault("keys/no-file", `${file} cannot be read: ${reasonOf(cause)}`, {
+      hint: "`stereo keys show NAME > FILE` writes a trusted key; a trusted_root.json is what Sigstore hands out",
+      cause,
+    })
   }
 }
 

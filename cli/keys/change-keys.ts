@@ -21,7 +21,10 @@ export async function trustFile(home: Home, file: string, name: string | undefin
       .replace(/\.(?:pub|pem)$/, "")
       .toLowerCase()
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new Fault("keys/no-file", `the key cannot be read: ${reasonOf(cause)}`, { cause })
+    throw new Fault("keys/no-file", `the key ${file} cannot be read: ${reasonOf(cause)}`, {
+      hint: "whoever is to be trusted writes it: stereo keys show own > own.pub",
+      cause,
+    })
   })
   return shownKey(await trustKey(home, parsePublicKey(text, called, file)))
 }

@@ -1,6 +1,7 @@
 /** Reads the whole root disk of an image: dm-verity finds a changed byte only when something in the machine reads it. */
 
 import { Fault } from "../../contract/fault.ts"
+import { buildCommand } from "../../contract/image-name.ts"
 import { verifyRoot } from "../../trust/verify-root.ts"
 import type { BuiltImage } from "./read-image.ts"
 
@@ -12,7 +13,7 @@ export async function checkRoot({ name, dir, manifest }: BuiltImage): Promise<vo
     "image/not-verified",
     `image ${name} is not verified, and starts no machine\n    ${finding.file}: ${finding.reason}`,
     {
-      hint: `build it again with \`stereo build ${manifest.name}\`; if you do not know what changed it, look first: stereo images verify ${name}`,
+      hint: `build it again with \`${buildCommand(manifest)}\`; if you do not know what changed it, look first: stereo images verify ${name}`,
     },
   )
 }

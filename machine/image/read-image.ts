@@ -1,9 +1,10 @@
 /** Finds a built image by name or digest; what is not signed by somebody who is trusted, or was changed since, starts no machine. */
 
-import { realpath } from "node:fs/promises"
+import { readdir, realpath } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { Fault } from "../../contract/fault.ts"
 import type { Home } from "../../contract/home.ts"
+import { adviseOnMissing } from "../../contract/image-name.ts"
 import type { Manifest } from "../../contract/manifest.ts"
 import { readTrustedKeys } from "../../trust/trusted-keys.ts"
 import type { Finding } from "../../trust/verification.ts"
@@ -49,8 +50,16 @@ async function findImage(home: Home, folder: "by-name" | "by-digest", reference:
     if (dir !== null) return dir
   }
   throw new Fault("image/not-built", `there is no built image called "${reference}"`, {
-    hint: `build it with \`stereo build ${reference}\`; \`stereo images ls\` shows those that are there`,
+    hint: adviseOnMissing(reference, await builtNames(home)),
   })
+}
+
+async function builtNames(home: Home): Promise<string[]> {
+  const names = await readdir(join(home.images, "by-name")).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === "ENOENT") return []
+    throw thrown
+  })
+  return names.filter((name) => !name.startsWith(".")).sort()
 }
 
 function notVerified(image: string, findings: readonly [Finding, ...Finding[]]): Fault {

@@ -10,7 +10,7 @@ export async function readCard(path: string | undefined): Promise<Card> {
   if (path === undefined) return card.parse({})
   const text = await readFile(path, "utf8").catch((thrown: unknown) => {
     throw new Fault("card/unreadable", `the card ${path} cannot be read: ${describe(thrown)}`, {
-      hint: "give the path of a jcard.toml, or no card at all to run the image as it is; its keys are in docs/definitions.md",
+      hint: "give the path of a jcard.toml, or no card at all to run an image as it is (--image NAME); its keys are in docs/definitions.md",
       cause: thrown,
     })
   })

@@ -88,7 +88,7 @@ function explain(name: string, kind: Kind, cause: unknown, attempts: number): Fa
       return fault(
         "no-credentials",
         `${name}: no valid AWS credentials: ${reason}`,
-        "give them as the AWS tools take them: AWS_PROFILE or --profile, AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or a role",
+        "give them as the AWS tools take them: AWS_PROFILE or --aws-profile, AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or a role",
       )
     case "forbidden":
       return fault(

@@ -68,7 +68,19 @@ describe("readDefinitions", () => {
     await expect(readDefinitions(project.dir, "a")).rejects.toMatchObject({
       code: "image/unknown",
       message: 'images/a/image.toml:3: extends: there is no image "gone"',
-      hint: expect.stringContaining("images here: a"),
+      hint: "images here: a; `stereo init image NAME` begins a new one",
+    })
+  })
+
+  it("knows the name that an image of a profile is kept under", async () => {
+    using project = openFolder({
+      "images/my-agent/image.toml": "",
+      "images/tools/image.toml": "",
+      "images/profiles/ec2/image.toml": "",
+    })
+    await expect(readDefinitions(project.dir, "my-agent-ec2")).rejects.toMatchObject({
+      code: "image/unknown",
+      hint: "images here: my-agent; my-agent-ec2 is how my-agent is kept with --profile ec2",
     })
   })
 })

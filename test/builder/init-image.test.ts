@@ -39,6 +39,23 @@ describe("the starting point of an image", () => {
     expect(plan.resources.memoryMib).toBe(2048)
   })
 
+  it("takes no name that an image of a profile is kept under", async () => {
+    using project = openProject()
+    await expect(initImage(project.dir, { name: "root-strict", base: "root" })).rejects.toMatchObject({
+      code: "image/bad-name",
+      message: "root-strict is what image root of the profile strict is kept as",
+    })
+    expect(existsSync(join(project.dir, "images/root-strict"))).toBe(false)
+  })
+
+  it("begins with no tools tree, which is no image", async () => {
+    using project = openProject()
+    project.write("images/tools/image.toml", ROOT_IMAGE.replace('"root"', '"tools"'))
+    await expect(initImage(project.dir, { name: "mine", base: "tools" })).rejects.toMatchObject({
+      ...{ code: "image/unknown", hint: expect.stringContaining("stereo setup") },
+    })
+  })
+
   it("never goes over a file that is there", async () => {
     using project = openProject()
     project.write("images/mine/image.toml", "what somebody wrote")

@@ -205,12 +205,6 @@ describe("a plan", () => {
       "image/unknown-user",
     ],
     [
-      "a program that is not there",
-      "images/child/image.toml",
-      CHILD.replace("guest/main.ts", "guest/gone.ts"),
-      "image/no-program",
-    ],
-    [
       "an image without a size",
       "images/root/image.toml",
       ROOT_IMAGE.replace("cpus = 1\n", ""),
@@ -220,6 +214,37 @@ describe("a plan", () => {
     using project = openProject()
     project.write(path, content)
     await expect(resolvePlan(project.dir, "child")).rejects.toMatchObject({ code })
+  })
+})
+
+describe("a file that a definition names and that is not there", () => {
+  it.each([
+    ["wall.njk", "images/templates/gone.njk", "14: template.0.from", "image/bad-template"],
+    ["guest/main.ts", "guest/gone.ts", "18: program.0.entry", "image/no-program"],
+    ["anthropic", "policies/egress/gone.toml", "40: egress.sets", "image/no-egress-set"],
+  ])("in place of %s is said with file, line and key", async (named, file, place, code) => {
+    using project = openProject()
+    const gone = file.replace(/^images\/templates\/|^policies\/egress\/|\.toml$/g, "")
+    project.write("images/child/image.toml", CHILD.replace(named, gone))
+    await expect(resolvePlan(project.dir, "child")).rejects.toMatchObject({
+      ...{
+        code,
+        message: `images/child/image.toml:${place}: ${file} is not there`,
+        hint: expect.any(String),
+      },
+    })
+  })
+
+  it("is said of an npm lock, too", async () => {
+    using project = openProject()
+    const part = '[[npm_tree]]\nlock = "images/gone.json"\nwhy = "the agent and what it needs"\n'
+    project.write("images/child/image.toml", `${CHILD}\n${part}`)
+    await expect(resolvePlan(project.dir, "child")).rejects.toMatchObject({
+      code: "image/no-npm-lock",
+      message: expect.stringMatching(
+        /^images\/child\/image\.toml:\d+: npm_tree\.0\.lock: images\/gone\.json is not/,
+      ),
+    })
   })
 })
 
@@ -238,6 +263,7 @@ function openProject(): TestFolder {
     "images/child/files/etc/motd": "child\n",
     "images/child/files/etc/secret": "s\n",
     "images/templates/wall.njk": "uid {{ GUEST_USERS.capture.uid }} to {{ GATEWAY.address }}\n",
+    "policies/egress/anthropic.toml": 'name = "anthropic"\n',
     "guest/main.ts": 'const greeting: string = "hello"\nconsole.log(greeting)\n',
   })
   project.write("images/root/files/usr/bin/tool", "#!/bin/sh\n", 0o755)

@@ -19,11 +19,18 @@ describe("an image that cannot be built again is refused with what to do", () =>
   it("for a reference that names none", async () => {
     using lab = openArtifactLab()
     await expect(rebuild(lab, "base")).rejects.toMatchObject({
-      ...{ code: "image/not-built", hint: "build one: stereo build base" },
+      ...{
+        code: "image/not-built",
+        hint: expect.stringMatching(/^no image is built yet; .*stereo build NAME.*--profile PROFILE/),
+      },
     })
     lab.store("base")
     await expect(rebuild(lab, "bass")).rejects.toMatchObject({
-      ...{ code: "image/not-built", message: 'there is no built image "bass"', hint: "built: base" },
+      ...{
+        code: "image/not-built",
+        message: 'there is no built image "bass"',
+        hint: expect.stringMatching(/^built: base; /),
+      },
     })
     await expect(rebuild(lab, "registry.example/base:1")).rejects.toMatchObject({
       ...{ code: "image/not-built", hint: expect.stringContaining("stereo pull") },

@@ -55,7 +55,7 @@ describe("stereo images rebuild", () => {
     const { code, stdout, stderr } = await home.stereo("images", "rebuild", "bass")
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
     expect(stderr).toBe(
-      'stereo: image/not-built: there is no built image "bass"\n  hint: build one: stereo build base\n',
+      'stereo: image/not-built: there is no built image "bass"\n  hint: no image is built yet; `stereo build NAME` makes one of a folder of images/, with `--profile PROFILE` NAME-PROFILE\n',
     )
   })
 })

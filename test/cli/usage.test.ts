@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs"
+import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { openCliHome, stereoIn } from "./run-stereo.ts"
@@ -15,6 +15,32 @@ describe("a command line", () => {
       "egress ask --help",
     ],
     ["an argument too many", ["ls", "x"], "too many arguments", "stereo ls --help"],
+    [
+      "a misspelt command below one that has a usual one",
+      ["images", "sohw", "base"],
+      "unknown command 'sohw' of images; there are ls, show, size",
+      "stereo images --help",
+    ],
+    ["an option of EC2 for a machine here", ["up", "--region", "x"], "--region is for --on ec2", "stereo up"],
+    ["an option of EC2 for the list of here", ["ls", "--poll", "4"], "--poll is for --on ec2", "stereo ls"],
+    [
+      "an option of here for an instance",
+      ["up", "--on", "ec2", "base", "--image", "coder"],
+      "'--on <where>' cannot be used with option '--image <name>'",
+      "stereo up",
+    ],
+    [
+      "a report of a build that is not finished",
+      ["build", "base", "--shell", "--json"],
+      "'--shell' cannot be used with option '--json'",
+      "stereo build",
+    ],
+    [
+      "a signature for firmware of what no firmware starts",
+      ["images", "export", "base", "--format", "oci", "--signed-uki", "x"],
+      "--signed-uki is for disks and a uki",
+      "stereo images export",
+    ],
     [
       "a value that is not one of its choices",
       ["completion", "tcsh"],
@@ -47,6 +73,19 @@ describe("an empty home", () => {
     const ran = await home.stereo(command, "--json")
     expect(ran).toMatchObject({ code: 0, stderr: "" })
     expect(JSON.parse(ran.stdout)).toBeDefined()
+  })
+
+  it.each([
+    ["images", "export", "nope", "--format", "raw"],
+    ["publish", "ec2", "nope", "--region", "eu-central-1"],
+    ["up", "--on", "ec2", "nope", "--region", "eu-central-1", "--identity", "/nowhere"],
+  ])("misses an image before what the command needs besides: %s %s %s", async (...args) => {
+    using home = openCliHome()
+    const ran = await home.stereo(...args)
+    expect(ran).toMatchObject({ code: args[0] === "up" ? 125 : 1, stdout: "" })
+    expect(ran.stderr).toContain('image/not-built: there is no built image "nope"')
+    expect(ran.stderr).toContain("hint: no image is built yet; `stereo build NAME`")
+    expect(readdirSync(home.root)).toEqual([])
   })
 
   it("is a folder: a file in its place is named, with what to do", async () => {

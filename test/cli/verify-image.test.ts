@@ -54,6 +54,12 @@ describe("stereo images verify --key", () => {
     })
   })
 
+  it("names a file that is not there, and what writes one", async () => {
+    const ran = await stereoIn(store.home.root, ["images", "verify", "base", "--key", "/nowhere/ci.pub"])
+    expect(ran).toMatchObject({ code: 1, stdout: "" })
+    expect(ran.stderr).toMatch(/^stereo: keys\/no-file: \/nowhere\/ci\.pub cannot be read: .*\n {2}hint: /)
+  })
+
   it("does not count a key of the home beside it", async () => {
     expect(await verify("base", "--key", file("own.pub"))).toMatchObject({ code: 0, verified: true })
     const other = join(store.home.trustedKeys, "trusted.pub")

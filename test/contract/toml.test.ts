@@ -56,6 +56,7 @@ describe("parseToml", () => {
     )
     expect(fault.code).toBe("card/bad-toml")
     expect(fault.message).toMatch(/^x\.toml:[23]: /)
+    expect(fault.hint).toContain("docs/definitions.md")
   })
 })
 

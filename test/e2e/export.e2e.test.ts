@@ -171,7 +171,7 @@ describe("an export that is signed for Secure Boot", () => {
   it.each([
     ["a certificate that is not the key's", () => keys("db", "other"), "export/not-signed"],
     ["a key without its certificate", () => keys("db", "db").slice(0, 2), "export/half-a-key"],
-    ["a key that is not there", () => keys("none", "db"), "export/not-signed"],
+    ["a key that is not there", () => keys("none", "db"), "export/bad-input"],
     ["a program of something else", () => ["--signed-uki", join(dir, "strange.efi")], "export/other-uki"],
     ["a program that is none", () => ["--signed-uki", join(dir, "db.crt")], "artifact/not-a-pe"],
   ])("is refused with %s, and leaves nothing", async (_what, more, code) => {

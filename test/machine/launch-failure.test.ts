@@ -4,10 +4,13 @@ import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { type Home, homeLayout, machineLayout } from "../../contract/home.ts"
 import type { MachineRecord } from "../../contract/machine-record.ts"
+import { silentProgress } from "../../contract/progress.ts"
 import { abandonLaunch } from "../../machine/abandon-launch.ts"
 import { openHostClient } from "../../machine/host-client.ts"
 import { readImage } from "../../machine/image/read-image.ts"
+import { launchMachine } from "../../machine/launch.ts"
 import { readRecord, writeRecord } from "../../machine/record-store.ts"
+import { projectDir } from "../rules/sources.ts"
 import { openTestStore } from "../trust/image-folder.ts"
 import { makeRecord } from "./host-stand-in.ts"
 
@@ -50,10 +53,24 @@ describe("a start that failed", () => {
     expect(await readRecord(home, "demo")).toMatchObject({ state: "stopped" })
   })
 
+  it("misses card and image before the tools tree, which helps neither", async () => {
+    using host = openHostClient(home.hostSocket)
+    const request = {
+      ...{ home, host, projectDir, asked: {}, ephemeral: true, progress: silentProgress, now: Date.now },
+      signal: new AbortController().signal,
+    }
+    await expect(launchMachine({ ...request, card: "coder" })).rejects.toMatchObject({
+      ...{ code: "card/unreadable", hint: expect.stringContaining("--image NAME") },
+    })
+    await expect(launchMachine({ ...request, image: "nope" })).rejects.toMatchObject({
+      code: "image/not-built",
+    })
+  })
+
   it("names the command that builds an image that is not there", async () => {
     await expect(readImage(home, "coder")).rejects.toMatchObject({
       code: "image/not-built",
-      hint: expect.stringContaining("stereo build coder"),
+      hint: expect.stringMatching(/^no image is built yet; `stereo build NAME`/),
     })
     await expect(readImage(home, "../../etc")).rejects.toMatchObject({ code: "image/not-built" })
   })

@@ -50,6 +50,19 @@ describe("an image that is named to stereo up --on ec2", () => {
     })
   }
 
+  it("is missed before a key is, which is not asked for until there is something to log in to", async () => {
+    aws.calls.length = 0
+    const { code, stderr } = await home.stereo(
+      ["up", "--on", "ec2", "nope", ...cloud(), "--identity", "/nowhere", "--", "true"],
+      { environment },
+    )
+    expect({ code, stderr }).toEqual({
+      code: 125,
+      stderr: expect.stringContaining('image/not-built: there is no built image "nope"') as string,
+    })
+    expect(aws.calls).toEqual([])
+  })
+
   it("is looked for at AWS when it verifies", async () => {
     const { digest } = await store.store("base")
     for (const reference of ["base", digest.slice(0, 12)]) {
