@@ -57,7 +57,7 @@ export async function buildImage(
   const rootfs = await makeRootfs({
     ...{ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages },
   })
-  const sealed = await sealImage(resolved, rootfs, stages)
+  const sealed = await sealImage(resolved, rootfs, toolsDir, stages)
   const parts = await makeParts({ projectDir, resolved, lock: lock.lock, rootfs, sealed, toolsDir, stages })
   const ukiDir = await describeUki(resolved, sealed, { ...parts, toolsDir }, stages)
   const image = await stages.plain("store", "artifact: manifest and provenance, into the store", () =>

@@ -76,7 +76,7 @@ async function makeTree(
   const rootfs = await makeRootfs({ plan, lock: lock.lock, lockFile: lock.file, toolsDir, context, stages })
   if (at === "rootfs") return { tar: rootfs.root.tar, what: `the packages of ${name} as they were unpacked` }
   try {
-    const { tar } = await sealImage(resolved, rootfs, stages)
+    const { tar } = await sealImage(resolved, rootfs, toolsDir, stages)
     return { tar, what: `the sealed tree of ${name}` }
   } catch (thrown) {
     const tar = refusedTree(join(context.home.cache, "seal", "any"))

@@ -9,6 +9,7 @@ import { refusedTree } from "./refused-tree.ts"
 import type { ResolvedPlan } from "./resolve-plan.ts"
 import { type SealReport, sealTree } from "./seal/seal-tree.ts"
 import type { Stages } from "./stages.ts"
+import { runTool } from "./tools-tree.ts"
 
 const INVENTORY_FILE = "inventory.json"
 
@@ -20,7 +21,12 @@ export interface Sealed {
   readonly inventory: string
 }
 
-export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: Stages): Promise<Sealed> {
+export async function sealImage(
+  resolved: ResolvedPlan,
+  rootfs: Rootfs,
+  toolsDir: string,
+  stages: Stages,
+): Promise<Sealed> {
   const { plan, contents } = resolved
   const dir = await stages.stage({
     name: "seal",
@@ -32,9 +38,11 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
       keep: plan.keep,
       libraries: plan.libraries,
       entries: plan.entries,
+      tools: basename(toolsDir),
       recipe: plan.recipes.seal,
     },
     make: async (work) => {
+      const pythonDir = join(work, "python")
       const sealed = await sealTree({
         plan,
         debianTar: rootfs.root.tar,
@@ -42,6 +50,14 @@ export async function sealImage(resolved: ResolvedPlan, rootfs: Rootfs, stages: 
         npmFiles: rootfs.npmFiles,
         npmTrees: rootfs.npmTrees,
         contents,
+        python: {
+          dir: pythonDir,
+          run: (command) =>
+            runTool(toolsDir, {
+              ...stages.runner,
+              ...{ purpose: "byte code of Python's modules", workDir: pythonDir, command },
+            }),
+        },
         tar: join(work, "root.tar"),
         refusedTar: refusedTree(work),
         inventory: join(work, INVENTORY_FILE),

@@ -132,9 +132,10 @@ function describe(report: BuildReport, trusted: boolean): string {
   const { kernel, initramfs, root } = image.manifest.files
   const files = [kernel, initramfs, root].map(({ name, size_bytes }) => `${name} ${mebibytes(size_bytes)}`)
   const pruned = sealed.pruned.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  const python = sealed.pythonModules > 0 ? `; ${sealed.pythonModules} Python modules compiled` : ""
   return [
     `${image.name} ${image.digest.slice(0, 12)}  ${mebibytes(image.sizeBytes)}: ${files.join(", ")}`,
-    `pruned ${mebibytes(pruned)} of Debian; ${sealed.unprivileged.length} files lost a setuid or setgid bit or a capability`,
+    `pruned ${mebibytes(pruned)} of Debian; ${sealed.unprivileged.length} files lost a setuid or setgid bit or a capability${python}`,
     describeGates(gates),
     `signed by key ${signedBy.id.slice(0, 16)}${trusted ? "" : ", which is not trusted here: stereo keys trust FILE"}`,
     ...rows,

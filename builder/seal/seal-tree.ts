@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises"
 import { Fault } from "../../contract/fault.ts"
 import type { Plan, PlannedEntry } from "../plan.ts"
 import { readTree, type Tree, type TreeEntry, writeTree } from "../tree.ts"
+import { addByteCode, type PythonCompiler } from "./byte-code.ts"
 import { type Origins, writeInventory } from "./inventory.ts"
 import { dropUnusedLibraries } from "./libraries.ts"
 import { addNpmTree, type NpmTree } from "./npm-trees.ts"
@@ -19,6 +20,7 @@ export interface SealRequest {
   readonly npmTrees: readonly NpmTree[]
   /** Bytes of the plan's file entries by sha256. */
   readonly contents: ReadonlyMap<string, Buffer>
+  readonly python: PythonCompiler
   readonly tar: string
   /** Where the tree is left when a check refuses it. */
   readonly refusedTar: string
@@ -39,6 +41,8 @@ export interface SealReport {
   readonly sizeBytes: number
   readonly pruned: readonly { readonly why: string; readonly files: number; readonly sizeBytes: number }[]
   readonly unusedLibraries: readonly string[]
+  /** Python modules that were compiled. */
+  readonly pythonModules: number
   /** Files that lost a setuid or setgid bit, or a capability. */
   readonly unprivileged: readonly string[]
 }
@@ -88,11 +92,12 @@ export async function sealTree(request: SealRequest): Promise<SealedTree> {
       plan.libraries.flatMap(({ items }) => items),
     )
   })
+  const pythonModules = await addByteCode(tree, origins, request.python)
   const unprivileged = dropPrivilegeBits(tree)
   const tarSha256 = await writeTree(tree, request.tar)
   await writeInventory(tree, origins, request.inventory)
-  const report = { entries: tree.size, sizeBytes: totalSize(tree), pruned, unusedLibraries, unprivileged }
-  return { tarSha256, report }
+  const taken = { pruned, unusedLibraries, unprivileged }
+  return { tarSha256, report: { entries: tree.size, sizeBytes: totalSize(tree), pythonModules, ...taken } }
 }
 
 /** A tree that a check refuses is kept, so that people can look at what the check saw. */

@@ -147,6 +147,8 @@ async function seal(
     debianOwners,
     npmFiles: [],
     npmTrees: [],
+    // no tree of these tests has Python
+    python: { dir: join(folder.dir, "python"), run: () => Promise.reject(new Error("no Python is here")) },
     refusedTar: join(folder.dir, "refused.tar"),
     contents,
     tar,
