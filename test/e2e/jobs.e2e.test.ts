@@ -66,7 +66,7 @@ describe("the python image", () => {
 
   it("does a small job with what the standard library has: a table, a hash, a database, threads, TLS", async () => {
     const program = `
-import csv, hashlib, io, json, sqlite3, ssl, zlib, lzma, bz2, ctypes, asyncio, datetime, zoneinfo, decimal
+import csv, hashlib, io, json, os, sqlite3, ssl, zlib, lzma, bz2, ctypes, asyncio, datetime, zoneinfo, decimal, pip
 from concurrent.futures import ThreadPoolExecutor
 db = sqlite3.connect(":memory:")
 db.execute("create table cost (who text, usd real)")
@@ -75,9 +75,10 @@ db.executemany("insert into cost values (?, ?)", rows)
 sums = dict(db.execute("select who, sum(usd) from cost group by who order by who"))
 with ThreadPoolExecutor() as pool: squares = list(pool.map(lambda n: n * n, range(4)))
 async def main(): await asyncio.sleep(0); return ssl.OPENSSL_VERSION.split()[0]
-print(json.dumps([sums, squares, asyncio.run(main()), zlib.crc32(lzma.decompress(lzma.compress(b"x")))]))`
+compiled = [os.path.exists(module.__cached__) for module in (json, ssl, asyncio, pip)]
+print(json.dumps([sums, squares, asyncio.run(main()), zlib.crc32(lzma.decompress(lzma.compress(b"x"))), compiled]))`
     const ran = await home.must(["exec", "snake", "--", "python3", "-"], { input: program })
-    expect(JSON.parse(ran.stdout)).toEqual([{ a: 4.5, b: 2 }, [0, 1, 4, 9], "OpenSSL", 2363233923])
+    expect(JSON.parse(ran.stdout)).toEqual([{ a: 4.5, b: 2 }, [0, 1, 4, 9], "OpenSSL", 2363233923, [true, true, true, true]])
   })
 })
 

@@ -236,7 +236,10 @@ describe("a pull that is interrupted", () => {
     const { images, hidden } = lab.pulled()
     expect(images).toEqual([])
     const part = join(lab.to.home.images, "by-digest", hidden[0] ?? "", "root.verity.part")
-    expect(existsSync(part) && statSync(part).size).toBe(4 << 20)
+    // a connection that is cut may lose the last of what was sent by it
+    const size = existsSync(part) ? statSync(part).size : 0
+    expect(size).toBeGreaterThan(3 << 20)
+    expect(size).toBeLessThanOrEqual(4 << 20)
   })
 
   it("ends when the server only ever gives the same beginning again", async () => {
