@@ -78,7 +78,13 @@ async def main(): await asyncio.sleep(0); return ssl.OPENSSL_VERSION.split()[0]
 compiled = [os.path.exists(module.__cached__) for module in (json, ssl, asyncio, pip)]
 print(json.dumps([sums, squares, asyncio.run(main()), zlib.crc32(lzma.decompress(lzma.compress(b"x"))), compiled]))`
     const ran = await home.must(["exec", "snake", "--", "python3", "-"], { input: program })
-    expect(JSON.parse(ran.stdout)).toEqual([{ a: 4.5, b: 2 }, [0, 1, 4, 9], "OpenSSL", 2363233923, [true, true, true, true]])
+    expect(JSON.parse(ran.stdout)).toEqual([
+      { a: 4.5, b: 2 },
+      [0, 1, 4, 9],
+      "OpenSSL",
+      2363233923,
+      [true, true, true, true],
+    ])
   })
 })
 
