@@ -1,12 +1,13 @@
 /** How a finished image comes among the others: its folder is moved there in one step, and its name last. */
 
 import { randomUUID } from "node:crypto"
-import { chmod, lstat, mkdir, mkdtemp, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises"
-import { basename, dirname, join } from "node:path"
+import { chmod, lstat, mkdir, mkdtemp, readdir, rename, rm, stat, symlink } from "node:fs/promises"
+import { dirname, join } from "node:path"
 import type { Home } from "../contract/home.ts"
 import { PROVENANCE_FILES } from "../contract/provenance.ts"
 import { exists } from "./exists.ts"
 import { hashFile } from "./hash-file.ts"
+import { readNames } from "./image-names.ts"
 
 const KEPT_NAMELESS = 8
 
@@ -69,11 +70,7 @@ async function isSameFile(left: string, right: string): Promise<boolean> {
 /** Of the images that no name points at any more, those made last stay: a machine may have been started from one. */
 async function removeOldest(home: Home): Promise<void> {
   const byDigest = join(home.images, "by-digest")
-  const byName = join(home.images, "by-name")
-  const names = (await exists(byName)) ? (await readdir(byName)).filter((name) => !name.startsWith(".")) : []
-  const named = new Set(
-    await Promise.all(names.map(async (name) => basename(await readlink(join(byName, name))))),
-  )
+  const named = new Set((await readNames(home)).values())
   // a folder with a dot before its name is no image yet
   const nameless = (await readdir(byDigest)).filter((digest) => !digest.startsWith(".") && !named.has(digest))
   const dated = await Promise.all(

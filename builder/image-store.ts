@@ -1,15 +1,15 @@
 /** The store of finished images: folders by digest, and names that point at one of them. */
 
 import { createHash } from "node:crypto"
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises"
-import { basename, join } from "node:path"
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises"
+import { join } from "node:path"
 import { Fault, reasonOf } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
 import { adviseOnMissing } from "../contract/image-name.ts"
 import { type Manifest, manifest } from "../contract/manifest.ts"
 import { parseToml } from "../contract/toml.ts"
 import { adoptImage } from "./adopt-image.ts"
-import { exists } from "./exists.ts"
+import { readNames } from "./image-names.ts"
 
 export interface StoredImage {
   readonly name: string
@@ -57,8 +57,8 @@ export interface UnreadableImage {
 
 /** Finds an image by name, digest, or the beginning of a digest. Faults: `image/not-built`, `image/bad-manifest`. */
 export async function readImage(home: Home, reference: string): Promise<StoredImage> {
-  const byName = join(home.images, "by-name")
-  if ((await imageNames(byName)).includes(reference)) return readNamed(byName, reference)
+  const digest = (await readNames(home)).get(reference)
+  if (digest !== undefined) return readNamed(home, reference, digest)
   const { images: all, unreadable } = await listImages(home)
   const matches = /^[0-9a-f]{6,64}$/.test(reference)
     ? all.filter(({ digest }) => digest.startsWith(reference))
@@ -74,35 +74,29 @@ export async function readImage(home: Home, reference: string): Promise<StoredIm
 export async function listImages(
   home: Home,
 ): Promise<{ readonly images: readonly StoredImage[]; readonly unreadable: readonly UnreadableImage[] }> {
-  const byName = join(home.images, "by-name")
-  const read = await Promise.all((await imageNames(byName)).map((name) => tryReadNamed(byName, name)))
+  const names = [...(await readNames(home))]
+  const read = await Promise.all(names.map(([name, digest]) => tryReadNamed(home, name, digest)))
   return {
     images: read.filter((each) => "manifest" in each),
     unreadable: read.filter((each) => "fault" in each),
   }
 }
 
-async function imageNames(byName: string): Promise<string[]> {
-  if (!(await exists(byName))) return []
-  return (await readdir(byName)).filter((name) => !name.startsWith(".")).sort()
-}
-
-async function digestOf(byName: string, name: string): Promise<string> {
-  return basename(await readlink(join(byName, name)))
-}
-
-async function tryReadNamed(byName: string, name: string): Promise<StoredImage | UnreadableImage> {
+async function tryReadNamed(
+  home: Home,
+  name: string,
+  digest: string,
+): Promise<StoredImage | UnreadableImage> {
   try {
-    return await readNamed(byName, name)
+    return await readNamed(home, name, digest)
   } catch (thrown) {
-    if (thrown instanceof Fault) return { name, digest: await digestOf(byName, name), fault: thrown }
+    if (thrown instanceof Fault) return { name, digest, fault: thrown }
     throw thrown
   }
 }
 
-async function readNamed(byName: string, name: string): Promise<StoredImage> {
-  const digest = await digestOf(byName, name)
-  const dir = join(byName, "..", "by-digest", digest)
+async function readNamed(home: Home, name: string, digest: string): Promise<StoredImage> {
+  const dir = join(home.images, "by-digest", digest)
   const file = join(dir, "manifest.toml")
   try {
     const document = parseToml({ text: await readFile(file, "utf8"), file, stage: "image" }, manifest)
