@@ -31,12 +31,17 @@ export function addSigningOptions(command: Command): Command {
     .option("--keyless", "sign with the CI environment's identity as well, by Sigstore")
 }
 
-/** Fault: `sign/no-public-key`. What the command line says wins over the environment. */
+/** Faults: `sign/no-public-key`, `sign/no-command`. What the command line says wins over the environment. */
 export function readSigningChoice(options: SigningOptions, environment: Environment): SigningChoice {
   const given = options.signingKey ?? options.signingCommand
   const keyFile = options.signingKey ?? (given === undefined ? environment["STEREO_SIGNING_KEY"] : undefined)
   const line =
     options.signingCommand ?? (given === undefined ? environment["STEREO_SIGNING_COMMAND"] : undefined)
+  if (options.signingPublicKey !== undefined && !line) {
+    throw new Fault("sign/no-command", "a public key is given, and no command that signs with it", {
+      hint: "give it: --signing-command CMD, or STEREO_SIGNING_COMMAND; the private key in a file is --signing-key FILE",
+    })
+  }
   const keyless = readKeyless(options, environment)
   return {
     ...(keyFile ? { keyFile } : {}),

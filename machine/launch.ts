@@ -57,8 +57,8 @@ export interface LaunchedMachine {
   readonly bootMs: number
 }
 
-/** Long enough for an emulated guest on a busy machine; a healthy one needs 8 s. */
-const READY_TIMEOUT_MS = 120_000
+/** A healthy guest needs 8 s, an emulated one 15; on a host with many others that was seen to be two minutes. */
+const READY_TIMEOUT_MS = { kvm: 120_000, tcg: 300_000 } as const
 
 export async function launchMachine(request: LaunchRequest): Promise<LaunchedMachine> {
   const { home, host, progress, signal, now } = request
@@ -92,7 +92,7 @@ export async function launchMachine(request: LaunchRequest): Promise<LaunchedMac
     const startedMs = now()
     record = { ...record, qemu: qemu.process }
     await writeRecord(home, record)
-    const timeoutMs = request.readyTimeoutMs ?? READY_TIMEOUT_MS
+    const timeoutMs = request.readyTimeoutMs ?? READY_TIMEOUT_MS[record.accelerator]
     const title = `Boot ${record.name} (image ${image.name}, ${record.accelerator})`
     const [report] = await progress.step(title, () =>
       Promise.all([

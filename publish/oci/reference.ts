@@ -52,6 +52,6 @@ export function renderPinned({ registry, repository, tag }: ImageReference, dige
 }
 
 function isHost(text: string): boolean {
-  if (!HOST.test(text)) return false
+  if (!HOST.test(text) || !URL.canParse(`https://${text}`)) return false
   return text.includes(".") || text.includes(":") || text === "localhost"
 }

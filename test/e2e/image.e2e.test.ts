@@ -151,7 +151,7 @@ async function boot(): Promise<string> {
   }
 }
 
-const LONGEST_BOOT_MS = 120_000
+const LONGEST_BOOT_MS = 240_000
 
 async function runQemu(work: string, commandLine: string): Promise<string> {
   const child = spawn(

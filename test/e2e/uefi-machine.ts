@@ -110,7 +110,7 @@ async function awaitText(
 }
 
 async function runAsRoot(socketPath: string, command: string): Promise<string> {
-  const signal = AbortSignal.timeout(120_000)
+  const signal = AbortSignal.timeout(240_000)
   const socket = await connectSocket(socketPath, signal)
   const session = connect("http://guest", { createConnection: () => socket })
   session.on("error", () => session.destroy())

@@ -238,6 +238,11 @@ describe("who is to sign", () => {
 
   it("is nobody when a command comes without its key", () => {
     expect(() => readSigningChoice({}, { STEREO_SIGNING_COMMAND: "s" })).toThrow(/public key/)
+    const alone = { signingPublicKey: "p" }
+    expect(() => readSigningChoice(alone, { STEREO_SIGNING_KEY: "/e.pem" })).toThrow(/no command/)
+    expect(readSigningChoice(alone, { STEREO_SIGNING_COMMAND: "s" })).toEqual({
+      command: { line: "s", publicKeyFile: "p" },
+    })
   })
 
   it("is an identity only when that is asked for: a CI's token alone is no wish to stand in a public log", () => {

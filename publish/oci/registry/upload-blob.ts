@@ -29,6 +29,8 @@ export interface UploadReport {
 
 /** A blob that is not larger goes in one request. A registry may ask for larger chunks, never for smaller ones. */
 const CHUNK_BYTES = 8 << 20
+/** Of larger ones none is asked for in earnest, and each is held in memory. */
+const MAX_CHUNK_BYTES = 128 << 20
 /** How long a chunk under way may go on after Ctrl-C: many registries forget an upload that is cut inside a chunk. */
 const GRACE_MS = 5000
 
@@ -113,7 +115,8 @@ async function openSession(request: UploadRequest, scope: string): Promise<Sessi
   if (answer.status === 201) return "mounted"
   const location = readLocation(client, answer)
   const least = Number(answer.headers["oci-chunk-min-length"] ?? 0)
-  return { location, offset: 0, chunkBytes: Math.max(CHUNK_BYTES, Number.isSafeInteger(least) ? least : 0) }
+  const wanted = Number.isSafeInteger(least) ? least : 0
+  return { location, offset: 0, chunkBytes: Math.min(Math.max(CHUNK_BYTES, wanted), MAX_CHUNK_BYTES) }
 }
 
 type End = { readonly kind: "complete" | "lost"; readonly sentBytes: number; readonly offset: number }

@@ -32,6 +32,8 @@ describe("an image's name in a registry", () => {
     [`r.example/base@${DIGEST.toUpperCase()}`, "after @"],
     [`r.example/base@${DIGEST}@${DIGEST}`, "more than one @"],
     ["https://r.example/base", "is no registry's host"],
+    ["r.example:99999/base", "is no registry's host"],
+    ["[::1::2]/base", "is no registry's host"],
     ["r.example\n/base", "is no registry's host"],
   ])("refuses %s", (text, reason) => {
     expect(() => parseReference(text)).toThrow(reason)
