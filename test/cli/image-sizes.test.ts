@@ -56,6 +56,6 @@ it("stereo images size takes a count, and says of an image that is not built how
   expect(ran).toMatchObject({ code: 64 })
   expect(await stereoIn("/nonexistent-home", ["images", "size", "base"])).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/image\/not-built[\s\S]*stereo build base/),
+    stderr: expect.stringMatching(/image\/not-built[\s\S]*no image is built yet; `stereo build NAME`/),
   })
 })
