@@ -46,10 +46,11 @@ async function run(context: CliContext, command: readonly string[], options: Run
   const { launchMachine } = await import("../machine/launch.ts")
   const { executeCommand } = await import("../machine/execute.ts")
   await sweepMachines(home, now())
-  using host = await ensureHost(context)
+  using stack = new DisposableStack()
   const { image, card, user, tty, ...asked } = options
-  const { record } = await launchMachine({
-    ...{ home, projectDir, host, asked, ephemeral: true, progress, now, signal },
+  const { host, record } = await launchMachine({
+    ...{ home, projectDir, asked, ephemeral: true, progress, now, signal },
+    connect: async () => stack.use(await ensureHost(context)),
     ...(image === undefined ? {} : { image }),
     ...(card === undefined ? {} : { card }),
   })

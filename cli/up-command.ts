@@ -111,10 +111,11 @@ export async function startMachine(
   const { sweepMachines } = await import("../machine/sweep.ts")
   const { launchMachine } = await import("../machine/launch.ts")
   await sweepMachines(home, now())
-  using host = await ensureHost(context)
+  using stack = new DisposableStack()
   const { image, ...asked } = card === undefined ? await keepEarlier(context, given) : given
   return await launchMachine({
-    ...{ home, projectDir, host, asked, ephemeral: false, progress, now, signal },
+    ...{ home, projectDir, asked, ephemeral: false, progress, now, signal },
+    connect: async () => stack.use(await ensureHost(context)),
     ...(image === undefined ? {} : { image }),
     ...(card === undefined ? {} : { card }),
   })

@@ -32,7 +32,8 @@ import type { Command } from "./run.ts"
 export interface LaunchRequest {
   readonly home: Home
   readonly projectDir: string
-  readonly host: HostClient
+  /** Gives the host service, started if need be: asked for once card, image and egress sets are found good. */
+  readonly connect: () => Promise<HostClient>
   /** Path of a jcard.toml. */
   readonly card?: string
   readonly image?: string
@@ -46,6 +47,7 @@ export interface LaunchRequest {
 }
 
 export interface LaunchedMachine {
+  readonly host: HostClient
   readonly record: MachineRecord
   /** The image's, `strict` or one that loosens something. */
   readonly profile: string
@@ -61,7 +63,7 @@ export interface LaunchedMachine {
 const READY_TIMEOUT_MS = { kvm: 120_000, tcg: 300_000 } as const
 
 export async function launchMachine(request: LaunchRequest): Promise<LaunchedMachine> {
-  const { home, host, progress, signal, now } = request
+  const { home, progress, signal, now } = request
   const beganMs = now()
   const card = await readCard(request.card)
   const image = await readImage(home, request.image ?? card.image ?? "base")
@@ -81,6 +83,7 @@ export async function launchMachine(request: LaunchRequest): Promise<LaunchedMac
     owner: thisProcess(),
   })
   await checkEgressSets(request.projectDir, planned.egressSets)
+  const host = await request.connect()
   const claim = await claimFolder(home, planned)
   const { layout } = claim
   let record = planned
@@ -104,6 +107,7 @@ export async function launchMachine(request: LaunchRequest): Promise<LaunchedMac
     await writeRecord(home, record)
     const bootMs = Math.round(now() - startedMs)
     return {
+      host,
       record,
       profile: image.manifest.profile,
       report,

@@ -53,10 +53,10 @@ describe("a start that failed", () => {
     expect(await readRecord(home, "demo")).toMatchObject({ state: "stopped" })
   })
 
-  it("misses card and image before the tools tree, which helps neither", async () => {
-    using host = openHostClient(home.hostSocket)
+  it("misses card and image before the tools tree and the host service, which help neither", async () => {
+    const connect = () => Promise.reject(new Error("it is asked for no host service"))
     const request = {
-      ...{ home, host, projectDir, asked: {}, ephemeral: true, progress: silentProgress, now: Date.now },
+      ...{ home, connect, projectDir, asked: {}, ephemeral: true, progress: silentProgress, now: Date.now },
       signal: new AbortController().signal,
     }
     await expect(launchMachine({ ...request, card: "coder" })).rejects.toMatchObject({
