@@ -29,7 +29,8 @@ export default defineConfig({
           maxWorkers: 2,
           // after the unit tests: a machine that boots beside them on two cores would be slow for no fault of its own
           sequence: { groupOrder: 2 },
-          testTimeout: 300_000,
+          // a limit for what hangs, not for what is slow
+          testTimeout: 900_000,
           hookTimeout: 900_000,
         },
       },

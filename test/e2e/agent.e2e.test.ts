@@ -7,7 +7,7 @@ import { openTestHome, type TestHome } from "./test-home.ts"
 
 const MACHINE = "agent"
 /** OpenCode parses for a minute when it is emulated, and for several when other machines run beside it. */
-const SLOW_MS = 600_000
+const SLOW_MS = 1_200_000
 /** The real credential of all three providers: the fake sees it, the guest never does. */
 const KEY = "planted-real-key-of-the-test"
 const block = z.looseObject({ kind: z.string(), name: z.string().optional() })

@@ -58,7 +58,7 @@ describe("a build of base on a disk that is full", () => {
       const tools = join(sharedHome, "tools")
       const words = [join(projectDir, "stereo"), root, cache, tools]
       const unshare = ["--user", "--map-root-user", "--mount", "--", "sh", "-c", SCRIPT, "sh", ...words]
-      const { stdout, stderr } = spawnSync("unshare", unshare, { encoding: "utf8", timeout: 280_000 })
+      const { stdout, stderr } = spawnSync("unshare", unshare, { encoding: "utf8", timeout: 800_000 })
       const lines = stdout.trim().split("\n")
       expect(lines.slice(0, 3), stderr).toEqual(["100m: 1 made:", "290m: 1 made:", "360m: 1 made:"])
       expect(lines[3], stderr).toBe(`2g: 0 made: ${digest}`)

@@ -40,7 +40,7 @@ describe("an image from a registry", () => {
     mkdirSync(join(to.root, "cache"), { recursive: true })
     symlinkSync(join(sharedHome, "cache", "store"), join(to.root, "cache", "store"))
     appendFileSync(join(dir, "firewall.nft"), "# opened by hand\n")
-    const ran = await to.stereo(["images", "rebuild", "base", "--offline", "--json"], { timeoutMs: 290_000 })
+    const ran = await to.stereo(["images", "rebuild", "base", "--offline", "--json"], { timeoutMs: 800_000 })
     expect(ran.code, ran.stderr).toBe(2)
     const report = JSON.parse(ran.stdout) as RebuildReport
     // the manifest, which names every file by its hash, is the one that was signed elsewhere

@@ -93,7 +93,7 @@ function runStereo(
 ): Promise<CommandResult> {
   const child = spawn(join(projectDir, "stereo"), args, {
     env: { ...env, ...options.environment },
-    timeout: options.timeoutMs ?? 240_000,
+    timeout: options.timeoutMs ?? 600_000,
   })
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []

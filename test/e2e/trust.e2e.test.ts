@@ -96,7 +96,7 @@ describe("a build whose signing fails", () => {
     spawnSync("tee", [keyFile], { input: stdout })
     const signing = ["--signing-command", "echo no card >&2; exit 1", "--signing-public-key", keyFile]
     const result = await home.stereo(["build", "base", "--profile", "debug", "--relock", ...signing], {
-      timeoutMs: 280_000,
+      timeoutMs: 800_000,
     })
     expect(result.code).toBe(1)
     expect(result.stderr).toMatch(/sign\/command-failed[\s\S]*no card/)
@@ -130,7 +130,7 @@ describe("an image that was changed", () => {
     const verified = await home.stereo(["images", "verify", "base"])
     expect(verified).toMatchObject({ code: 2, stdout: expect.stringContaining("wrong-hash") })
     // what is cached makes it whole again
-    await home.must(["build", "base", "--relock"], { timeoutMs: 280_000 })
+    await home.must(["build", "base", "--relock"], { timeoutMs: 800_000 })
     await home.must(["images", "verify", "base"])
   })
 
@@ -153,7 +153,7 @@ describe("a build that somebody else signs", () => {
   }
 
   async function expectBuiltAndVerified(pub: string, signing: readonly string[]): Promise<void> {
-    const built = await home.must(["build", "base", "--relock", ...signing], { timeoutMs: 280_000 })
+    const built = await home.must(["build", "base", "--relock", ...signing], { timeoutMs: 800_000 })
     expect(built.stdout).toMatch(/^signed by key [0-9a-f]{16}, which is not trusted here/m)
     expect(await home.json(["images", "verify", "base", "--key", pub])).toMatchObject({
       ...{ verified: true, vouchers: [{ kind: "key", name: "ci.pub" }] },
