@@ -9,9 +9,11 @@ import type { Reporter, TestCase, TestModule } from "vitest/node"
 export class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const cases = modules.flatMap((module) => [...module.children.allTests()])
-    const broken = modules.filter(
-      (module) => module.state() === "failed" && ![...module.children.allTests()].length,
-    )
+    // what goes wrong outside of a test: in loading a file, or before and after its tests
+    const broken = modules.flatMap((module) => {
+      const parts = [module, ...module.children.allSuites()]
+      return parts.filter((part) => part.errors().length > 0).map((part) => ({ module, errors: part.errors() }))
+    })
     const count = (state: string) => cases.filter((test) => test.result().state === state).length
     for (const test of cases.filter((one) => one.result().state === "skipped")) {
       process.stdout.write(`skipped: ${test.fullName}: ${skipReason(test)}\n`)
@@ -21,6 +23,9 @@ export class SummaryReporter implements Reporter {
     }
     for (const test of cases.filter((one) => one.result().state === "failed")) {
       process.stdout.write(`failed: ${test.fullName}: ${failureOf(test)}\n`)
+    }
+    for (const { module, errors } of broken) {
+      process.stdout.write(`failed: ${module.relativeModuleId}: ${textOf(errors)}\n`)
     }
     const failed = count("failed") + broken.length + unhandledErrors.length
     process.stdout.write(`\n${count("passed")} passed, ${failed} failed, ${count("skipped")} skipped\n`)
@@ -32,7 +37,11 @@ const FIRST_LINES = 3
 const LAST_LINES = 25
 
 function failureOf(test: TestCase): string {
-  const messages = test.result().errors?.map(({ message }) => stripVTControlCharacters(message)) ?? []
+  return textOf(test.result().errors ?? [])
+}
+
+function textOf(errors: readonly { readonly message: string }[]): string {
+  const messages = errors.map(({ message }) => stripVTControlCharacters(message))
   return messages.map((message) => shorten(message.split("\n")).join("\n  ")).join("\n  ")
 }
 

@@ -57,7 +57,8 @@ export async function upOnEc2(
     async ({ id, address, hostKey }) => {
       process.stderr.write(`${name} is ${id} at ${address}; it ends with this command\n`)
       using streams = openCommandStreams(context, command.length === 0 && process.stdin.isTTY === true)
-      return executeRemote({
+      // waited for: the terminal would be given back before
+      return await executeRemote({
         ...{ name, address, credential, command, streams, signal },
         user,
         port: options.sshPort ?? SSH_PORTS[user],

@@ -26,7 +26,7 @@ export async function readMachineView(
   using host = alive ? await findHost(context) : null
   if (host === null) {
     const why = alive ? "the host service does not run, so nothing leaves at this moment" : "it does not run"
-    return readStopped(target, record, context, why)
+    return await readStopped(target, record, context, why)
   }
   const report = await context.progress.step(`What is in force for ${name}`, () => ask(host, name, context))
   return {

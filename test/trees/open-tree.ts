@@ -24,7 +24,8 @@ export async function openTree(name: string, packages: readonly string[], suite 
   const context = { home, progress: silentProgress, signal, now: Date.now }
   const stages = await openStages(context, `tree-${name}`)
   const request = { suite, packages: [...packages].sort(), purpose: `the tree ${name}` }
-  return stages.stage({
+  // waited for: the lock would be let go before
+  return await stages.stage({
     name: "test-trees",
     title: request.purpose,
     inputs: request,

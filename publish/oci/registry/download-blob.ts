@@ -62,7 +62,7 @@ export async function downloadBlob(request: DownloadRequest): Promise<DownloadRe
   await rm(path, { force: true })
   onBytes(-blob.size)
   // the beginning may be of an earlier run, on another disk: once more, from its first byte
-  if (resumedAt > 0) return downloadBlob(request)
+  if (resumedAt > 0) return await downloadBlob(request)
   throw wrongBytes(request, `its digest is ${found}`)
 }
 
