@@ -3,7 +3,7 @@
 import { type Command, Option } from "commander"
 import { openCommandStreams } from "./command-streams.ts"
 import type { CliContext } from "./context.ts"
-import { ensureHost } from "./ensure-host.ts"
+import { ensureHost, refuseLongHome } from "./ensure-host.ts"
 
 interface RunOptions {
   readonly image?: string
@@ -46,6 +46,7 @@ async function run(context: CliContext, command: readonly string[], options: Run
   const { launchMachine } = await import("../machine/launch.ts")
   const { executeCommand } = await import("../machine/execute.ts")
   await sweepMachines(home, now())
+  refuseLongHome(home)
   using stack = new DisposableStack()
   const { image, card, user, tty, ...asked } = options
   const { host, record } = await launchMachine({

@@ -7,7 +7,7 @@ import type { LaunchedMachine } from "../machine/launch.ts"
 import type { CliContext } from "./context.ts"
 import { addCloudOptions } from "./ec2/cloud-options.ts"
 import type { UpOnEc2Options } from "./ec2/up-on-ec2.ts"
-import { ensureHost } from "./ensure-host.ts"
+import { ensureHost, refuseLongHome } from "./ensure-host.ts"
 
 interface UpOptions {
   readonly image?: string
@@ -111,6 +111,7 @@ export async function startMachine(
   const { sweepMachines } = await import("../machine/sweep.ts")
   const { launchMachine } = await import("../machine/launch.ts")
   await sweepMachines(home, now())
+  refuseLongHome(home)
   using stack = new DisposableStack()
   const { image, ...asked } = card === undefined ? await keepEarlier(context, given) : given
   return await launchMachine({
