@@ -69,6 +69,7 @@ const DESCRIBED: readonly { readonly text: RegExp; readonly kind: NameKind }[] =
   { text: /\bfolders? of images\/.*tools/, kind: "locks" },
   { text: /\bfolder of images\//, kind: "definitions" },
   { text: /^a name, a digest/, kind: "images" },
+  { text: /^its name, or at least 8 digits of its id/, kind: "keys" },
   { text: /^an image, a machine|^a machine .*image/, kind: "targets" },
 ]
 

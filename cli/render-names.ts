@@ -3,7 +3,7 @@
 import { join } from "node:path"
 
 /** What stereo knows names of. `targets` are machines and images, `locks` definitions and the tools tree. */
-export type NameKind = "machines" | "images" | "targets" | "definitions" | "locks" | "profiles"
+export type NameKind = "machines" | "images" | "targets" | "keys" | "definitions" | "locks" | "profiles"
 
 /**
  * A command that prints the names of a kind, a line each. `kind` is an expression of the shell, `quote` quotes a
@@ -18,6 +18,11 @@ const PROGRAM = [
   `home="\${STEREO_HOME:-$HOME/.local/share/stereo}"`,
   `case $1 in machines|targets) ls -1 "$home/machines" ;; esac`,
   `case $1 in images|targets) ls -1 "$home/images/by-name" ;; esac`,
+  // own: the home's, once something was signed
+  "if [ $1 = keys ]; then",
+  `  [ ! -e "$home/keys/signing.pem" ] || echo own`,
+  `  for file in "$home"/keys/trusted/*.pub; do [ ! -e "$file" ] || basename "$file" .pub; done`,
+  "fi",
   "case $1 in definitions|locks|profiles) ;; *) exit ;; esac",
   `if [ $1 = profiles ]; then cd "$2/profiles"; else cd "$2"; fi || exit`,
   "for file in */image.toml; do",

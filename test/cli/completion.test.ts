@@ -13,6 +13,8 @@ beforeAll(() => {
   for (const name of ["machines/alpha", "machines/beta", ...built]) {
     mkdirSync(join(home, name), { recursive: true })
   }
+  mkdirSync(join(home, "keys/trusted"), { recursive: true })
+  for (const file of ["signing.pem", "trusted/ci.pub"]) writeFileSync(join(home, "keys", file), "")
 })
 afterAll(() => rmSync(home, { recursive: true }))
 
@@ -90,6 +92,11 @@ describe.each(Object.keys(SHELLS) as (keyof typeof SHELLS)[])("completion in %s"
   it.skipIf(missing)("offers the profiles of the project", () => {
     for (const command of ["build base", "plan base", "lock"])
       expect(offered(`stereo ${command} --profile `), command).toEqual(["debug", "ec2", "strict"])
+  })
+
+  it.skipIf(missing)("offers the keys that are trusted", () => {
+    expect(offered("stereo keys show ")).toEqual(expect.arrayContaining(["ci", "own"]))
+    expect(offered("stereo keys distrust c")).toEqual(["ci"])
   })
 
   it.skipIf(missing)("offers machines and images to a review", () => {
