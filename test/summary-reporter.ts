@@ -12,7 +12,9 @@ export class SummaryReporter implements Reporter {
     // what goes wrong outside of a test: in loading a file, or before and after its tests
     const broken = modules.flatMap((module) => {
       const parts = [module, ...module.children.allSuites()]
-      return parts.filter((part) => part.errors().length > 0).map((part) => ({ module, errors: part.errors() }))
+      return parts
+        .filter((part) => part.errors().length > 0)
+        .map((part) => ({ module, errors: part.errors() }))
     })
     const count = (state: string) => cases.filter((test) => test.result().state === state).length
     for (const test of cases.filter((one) => one.result().state === "skipped")) {
