@@ -7,7 +7,7 @@ import type { Home } from "../contract/home.ts"
 import { PROVENANCE_FILES } from "../contract/provenance.ts"
 import { exists } from "./exists.ts"
 import { hashFile } from "./hash-file.ts"
-import { readNames } from "./image-names.ts"
+import { readUnnamed } from "./image-names.ts"
 
 const KEPT_NAMELESS = 8
 
@@ -70,9 +70,7 @@ async function isSameFile(left: string, right: string): Promise<boolean> {
 /** Of the images that no name points at any more, those made last stay: a machine may have been started from one. */
 async function removeOldest(home: Home): Promise<void> {
   const byDigest = join(home.images, "by-digest")
-  const named = new Set((await readNames(home)).values())
-  // a folder with a dot before its name is no image yet
-  const nameless = (await readdir(byDigest)).filter((digest) => !digest.startsWith(".") && !named.has(digest))
+  const nameless = await readUnnamed(home)
   const dated = await Promise.all(
     nameless.map(async (digest) => ({ digest, madeMs: (await stat(join(byDigest, digest))).mtimeMs })),
   )

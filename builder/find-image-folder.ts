@@ -1,10 +1,11 @@
 /** Finds an image's folder without reading what lies in it, which may be broken. */
 
-import { readdir, readlink } from "node:fs/promises"
-import { basename, join } from "node:path"
+import { readdir } from "node:fs/promises"
+import { join } from "node:path"
 import { Fault } from "../contract/fault.ts"
 import type { Home } from "../contract/home.ts"
 import { adviseOnMissing } from "../contract/image-name.ts"
+import { readNames } from "./image-names.ts"
 
 export interface ImageFolder {
   readonly dir: string
@@ -16,12 +17,10 @@ const SHORTEST_DIGEST = 6
 
 /** By name, by digest or by its beginning; also one that no name points at any more. Fault: `image/not-built`. */
 export async function findImageFolder(home: Home, reference: string): Promise<ImageFolder> {
-  const byName = join(home.images, "by-name")
   const byDigest = join(home.images, "by-digest")
-  const names = (await list(byName)).filter((name) => !name.startsWith("."))
-  if (names.includes(reference)) {
-    return { dir: join(byDigest, basename(await readlink(join(byName, reference)))), name: reference }
-  }
+  const names = await readNames(home)
+  const named = names.get(reference)
+  if (named !== undefined) return { dir: join(byDigest, named), name: reference }
   const digests = (await list(byDigest)).filter((digest) => /^[0-9a-f]{64}$/.test(digest))
   const matches =
     reference.length < SHORTEST_DIGEST ? [] : digests.filter((digest) => digest.startsWith(reference))
@@ -33,7 +32,7 @@ export async function findImageFolder(home: Home, reference: string): Promise<Im
     })
   }
   throw new Fault("image/not-built", `there is no built image "${reference}"`, {
-    hint: adviseOnMissing(reference, names),
+    hint: adviseOnMissing(reference, [...names.keys()]),
   })
 }
 

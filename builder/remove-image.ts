@@ -5,7 +5,7 @@ import { lstat, readdir, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Home } from "../contract/home.ts"
 import { exists } from "./exists.ts"
-import { readNames } from "./image-names.ts"
+import { readNames, readUnnamed } from "./image-names.ts"
 
 export interface RemovedImage {
   /** Empty: it had none any more. */
@@ -28,13 +28,9 @@ export async function removeImage(
 
 /** Removes the images of earlier builds and pulls, at which no name points; `keep` are digests that stay. */
 export async function removeUnnamed(home: Home, keep: ReadonlySet<string>): Promise<RemovedImage[]> {
-  const byDigest = join(home.images, "by-digest")
-  if (!(await exists(byDigest))) return []
-  const named = new Set((await readNames(home)).values())
   const removed: RemovedImage[] = []
-  // a folder with a dot before its name is no image yet
-  for (const digest of (await readdir(byDigest)).filter((one) => !one.startsWith(".")).sort()) {
-    if (named.has(digest) || keep.has(digest)) continue
+  for (const digest of await readUnnamed(home)) {
+    if (keep.has(digest)) continue
     removed.push({ names: [], digest, freedBytes: await removeFolder(home, digest) })
   }
   return removed

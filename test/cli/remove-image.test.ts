@@ -47,6 +47,8 @@ describe("`stereo images rm`", () => {
     const { stdout } = await home.stereo("images", "rm", "--unnamed")
     expect(stdout).toBe(`removed (unnamed) ${OLD.slice(0, 12)}: 3.0 MiB freed\n`)
     expect(listed(home, "by-digest")).toEqual([ONE, TWO])
+    const again = openStore()
+    expect((await again.stereo("images", "rm", "c3c3c3")).stdout).toBe(stdout)
   })
 
   it("leaves all of them when one is used or unknown", async () => {

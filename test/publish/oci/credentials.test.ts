@@ -12,14 +12,9 @@ import { trustNewAuthority } from "../../fakes/certificates.ts"
 import { openDockerRegistry, registryTree } from "../../fakes/registry/docker-registry.ts"
 import { openFaultyProxy } from "../../fakes/registry/faulty-proxy.ts"
 import { openTokenServer } from "../../fakes/registry/token-server.ts"
+import { HTPASSWD, HTPASSWD_AUTH, PASSWORD, right, USER } from "./password.ts"
 import { type Lab, openLab } from "./registry-lab.ts"
 
-const USER = "someone"
-const PASSWORD = "secret"
-/** bcrypt of PASSWORD, the one form that distribution takes. */
-const HTPASSWD = `${USER}:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n`
-const HTPASSWD_AUTH = "{htpasswd: {realm: tests, path: /work/htpasswd}}"
-const right: Credential = { kind: "password", user: USER, password: PASSWORD }
 const wrong: Credential = { kind: "password", user: USER, password: "guess" }
 
 let lab: Lab
